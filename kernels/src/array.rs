@@ -1,0 +1,215 @@
+//! Arrays in host memory.
+
+use crate::{Buffer, DType, Element, Error, checked_len, dispatch};
+use std::sync::Arc;
+
+/// An n-dimensional array in host memory: dtype, shape, and elements in row-major order. Cloning shares the elements.
+#[derive(Clone)]
+pub struct Array {
+    dtype: DType,
+    shape: Vec<usize>,
+    data: Arc<Buffer>,
+}
+
+/// A borrowed array: what feeding a slice without a copy takes.
+#[derive(Clone, Copy, Debug)]
+pub struct ArrayView<'a> {
+    dtype: DType,
+    shape: &'a [usize],
+    bytes: &'a [u8],
+}
+
+impl Array {
+    /// An array of `shape` with the elements of `values` in row-major order.
+    ///
+    /// # Errors
+    /// When there are more or fewer values than `shape` has elements.
+    ///
+    /// ```
+    /// # use wengert_kernels::Array;
+    /// let matrix = Array::new(&[2, 2], &[1.0f32, 2.0, 3.0, 4.0])?;
+    /// assert_eq!(matrix.to_vec::<f32>()?, [1.0, 2.0, 3.0, 4.0]);
+    /// # Ok::<(), wengert_kernels::Error>(())
+    /// ```
+    pub fn new<T: Element>(shape: &[usize], values: &[T]) -> Result<Array, Error> {
+        ArrayView::new(shape, values)?.to_array()
+    }
+
+    /// An array without axes.
+    ///
+    /// # Errors
+    /// When the memory is not to be had.
+    pub fn scalar<T: Element>(value: T) -> Result<Array, Error> {
+        Array::new(&[], &[value])
+    }
+
+    /// An array of zeros (`false` for `bool`).
+    ///
+    /// # Errors
+    /// When the memory is not to be had.
+    pub fn zeros(dtype: DType, shape: &[usize]) -> Result<Array, Error> {
+        let len = checked_len(shape, dtype.size())?;
+        Ok(Array { dtype, shape: shape.to_vec(), data: Arc::new(Buffer::zeroed(len * dtype.size())?) })
+    }
+
+    /// An array whose elements all are `value`, converted to `dtype`.
+    ///
+    /// # Errors
+    /// When the memory is not to be had.
+    pub fn full(dtype: DType, shape: &[usize], value: f64) -> Result<Array, Error> {
+        Array::from_fn(dtype, shape, |_| value)
+    }
+
+    /// An array whose element with row-major number `i` is `f(i)`, converted to `dtype`.
+    ///
+    /// # Errors
+    /// When the memory is not to be had.
+    pub fn from_fn(dtype: DType, shape: &[usize], f: impl FnMut(usize) -> f64) -> Result<Array, Error> {
+        let len = checked_len(shape, dtype.size())?;
+        let values = (0..len).map(f);
+        dispatch!(dtype, T => Array::new(shape, &values.map(T::from_f64).collect::<Vec<T>>()))
+    }
+
+    /// The dtype of the elements.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The size along each axis.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there are no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shape.contains(&0)
+    }
+
+    /// The same array, borrowed.
+    #[must_use]
+    pub fn view(&self) -> ArrayView<'_> {
+        ArrayView { dtype: self.dtype, shape: &self.shape, bytes: self.bytes() }
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// When `T` is not the type of the elements.
+    pub fn as_slice<T: Element>(&self) -> Result<&[T], Error> {
+        self.view().as_slice()
+    }
+
+    /// A copy of the elements in row-major order.
+    ///
+    /// # Errors
+    /// When `T` is not the type of the elements.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>, Error> {
+        self.as_slice::<T>().map(<[T]>::to_vec)
+    }
+
+    /// The elements as `f64`, whatever their dtype.
+    #[must_use]
+    pub fn to_f64(&self) -> Vec<f64> {
+        self.view().to_f64()
+    }
+
+    /// The bytes of the elements in row-major order.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        (*self.data).as_ref()
+    }
+
+    /// The bytes of the elements, to write; they are copied first if another array shares them. Every byte written to a
+    /// `bool` array must be 0 or 1.
+    ///
+    /// # Errors
+    /// When the memory for the copy is not to be had.
+    pub fn bytes_mut(&mut self) -> Result<&mut [u8], Error> {
+        if Arc::get_mut(&mut self.data).is_none() {
+            self.data = Arc::new(Buffer::copy_of(self.bytes())?);
+        }
+        Arc::get_mut(&mut self.data).map(Buffer::as_mut).ok_or_else(|| Error::invalid("the array is shared"))
+    }
+}
+
+impl<'a> ArrayView<'a> {
+    /// A view of `values` as an array of `shape`.
+    ///
+    /// # Errors
+    /// When there are more or fewer values than `shape` has elements.
+    pub fn new<T: Element>(shape: &'a [usize], values: &'a [T]) -> Result<ArrayView<'a>, Error> {
+        let len = checked_len(shape, T::DTYPE.size())?;
+        if len != values.len() {
+            return Err(Error::shape(format!("shape {shape:?} has {len} elements, got {} values", values.len())));
+        }
+        Ok(ArrayView { dtype: T::DTYPE, shape, bytes: bytemuck::cast_slice(values) })
+    }
+
+    /// The dtype of the elements.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The size along each axis.
+    #[must_use]
+    pub fn shape(&self) -> &'a [usize] {
+        self.shape
+    }
+
+    /// The bytes of the elements in row-major order.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// When `T` is not the type of the elements.
+    pub fn as_slice<T: Element>(&self) -> Result<&'a [T], Error> {
+        if T::DTYPE != self.dtype {
+            return Err(Error::dtype(format!("the elements are {}, not {}", self.dtype, T::DTYPE)));
+        }
+        bytemuck::checked::try_cast_slice(self.bytes)
+            .map_err(|cause| Error::invalid(format!("the elements cannot be read: {cause}")))
+    }
+
+    /// The elements as `f64`, whatever their dtype.
+    #[must_use]
+    pub fn to_f64(&self) -> Vec<f64> {
+        dispatch!(self.dtype, T => self.as_slice::<T>().map(|values| values.iter().map(|x| x.to_f64()).collect()).unwrap_or_default())
+    }
+
+    /// An array of its own.
+    ///
+    /// # Errors
+    /// When the memory is not to be had.
+    pub fn to_array(&self) -> Result<Array, Error> {
+        Ok(Array { dtype: self.dtype, shape: self.shape.to_vec(), data: Arc::new(Buffer::copy_of(self.bytes)?) })
+    }
+}
+
+impl PartialEq for Array {
+    /// Equal dtype, shape and elements (NaN differs from NaN, as elements do).
+    fn eq(&self, other: &Array) -> bool {
+        self.dtype == other.dtype
+            && self.shape == other.shape
+            && dispatch!(self.dtype, T => matches!((self.as_slice::<T>(), other.as_slice::<T>()), (Ok(a), Ok(b)) if a == b))
+    }
+}
+
+impl std::fmt::Debug for Array {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Array({} {:?})", self.dtype, self.shape)
+    }
+}

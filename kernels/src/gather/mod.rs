@@ -1,0 +1,34 @@
+//! Gather and ScatterAdd: rows by index, and their adjoint.
+
+pub(crate) mod cases;
+pub(crate) mod cpu;
+pub(crate) mod reference;
+
+/// Rows of the first input along `axis`, as NumPy's `take`.
+///
+/// | operand | dtype | layout |
+/// |---|---|---|
+/// | input | any | `[before.., n, after..]`, any |
+/// | index | `I32`, `I64`, `U8` | `[index..]`, any; `-n <= i < n`, negative ones count from the end |
+/// | output | as the input | `[before.., index.., after..]`, row-major |
+///
+/// An index out of range is an error of the run ([`Error::is_index`](crate::Error::is_index)).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Gather {
+    /// The axis that the index replaces.
+    pub axis: usize,
+}
+
+/// A copy of the first input to which rows are added along `axis`; repeated indices add in row-major order of the index.
+///
+/// | operand | dtype | layout |
+/// |---|---|---|
+/// | input | any numeric | `[before.., n, after..]`, any |
+/// | index | `I32`, `I64`, `U8` | `[index..]`, any; as for [`Gather`] |
+/// | updates | as the input | `[before.., index.., after..]`, any |
+/// | output | as the input | as the input's shape, row-major; it may be the input's memory |
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ScatterAdd {
+    /// The axis that the index replaces.
+    pub axis: usize,
+}

@@ -1,0 +1,41 @@
+//! Arrays, devices and kernels of the [wengert](https://docs.rs/wengert) automatic differentiation engine.
+//!
+//! A *kernel* is a description in plain data ([`Map`], [`Reduce`], [`Gemm`], [`Softmax`], [`Gather`], [`ScatterAdd`],
+//! [`Random`]); a [`Program`] is a list of them over planned memory; a [`Device`] loads a program and runs it. Each family
+//! is one folder: description and contract in `mod.rs`, a naive `f64` reference, and one implementation per device.
+
+mod array;
+mod buffer;
+#[doc(hidden)]
+pub mod conformance;
+mod cpu;
+mod device;
+mod dtype;
+mod error;
+mod expr;
+mod gather;
+mod gemm;
+mod layout;
+mod map;
+mod program;
+mod random;
+mod reduce;
+mod reference;
+mod softmax;
+
+pub use array::{Array, ArrayView};
+pub use buffer::Buffer;
+pub use device::{Device, Executor, Isa, Loaded, Memory};
+pub use dtype::{DType, Element};
+pub use error::Error;
+pub use expr::{Binary, Expr, Literal, Scalar, Unary, Value};
+pub use gather::{Gather, ScatterAdd};
+pub use gemm::Gemm;
+#[doc(hidden)]
+pub use half;
+pub use layout::{Layout, checked_len};
+pub use map::Map;
+pub use program::{Base, Extern, Kernel, Operand, Program, Step};
+pub use random::{Distribution, Random};
+pub use reduce::{Reduce, ReduceOp};
+pub use softmax::Softmax;

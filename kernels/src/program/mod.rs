@@ -1,0 +1,116 @@
+//! Programs: a list of kernels over planned memory, as plain data.
+//!
+//! A [`Program`] has sizes and places but no code. A [`Device`](crate::Device) loads it; [`Display`](std::fmt::Display)
+//! prints it and `parse` reads it back.
+
+use crate::{DType, Error, Gather, Gemm, Layout, Map, Random, Reduce, ScatterAdd, Softmax};
+
+mod verify;
+
+/// One kernel of each family.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Kernel {
+    Map(Map),
+    Reduce(Reduce),
+    Gemm(Gemm),
+    Softmax(Softmax),
+    Gather(Gather),
+    ScatterAdd(ScatterAdd),
+    Random(Random),
+}
+
+impl Kernel {
+    /// The family's name in the text form.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Kernel::Map(_) => "map",
+            Kernel::Reduce(_) => "reduce",
+            Kernel::Gemm(_) => "gemm",
+            Kernel::Softmax(Softmax { log: false }) => "softmax",
+            Kernel::Softmax(Softmax { log: true }) => "log_softmax",
+            Kernel::Gather(_) => "gather",
+            Kernel::ScatterAdd(_) => "scatter_add",
+            Kernel::Random(_) => "random",
+        }
+    }
+}
+
+/// The memory an operand lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Base {
+    /// The program's scratch arena.
+    Arena,
+    /// An [`Extern`] by number.
+    Extern(u32),
+}
+
+/// Memory that the caller brings to each run: feeds, constants, variables, outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extern {
+    /// A name for messages and the text form.
+    pub name: String,
+    /// Dtype of its elements.
+    pub dtype: DType,
+    /// Number of its elements, which lie in row-major order.
+    pub len: usize,
+    /// Whether the program writes to it.
+    pub written: bool,
+}
+
+/// A view of memory that a kernel reads or writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operand {
+    /// Which memory.
+    pub base: Base,
+    /// Where its first element lies, in bytes from the start of that memory.
+    pub offset: usize,
+    /// Dtype of its elements.
+    pub dtype: DType,
+    /// Shape and strides.
+    pub layout: Layout,
+}
+
+impl Operand {
+    /// The whole of an array at the start of `base`, in row-major order.
+    #[must_use]
+    pub fn contiguous(base: Base, dtype: DType, shape: &[usize]) -> Operand {
+        Operand { base, offset: 0, dtype, layout: Layout::contiguous(shape) }
+    }
+}
+
+/// One kernel and its operands, in the order that the kernel's documentation gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// What it reads.
+    pub inputs: Vec<Operand>,
+    /// What it writes.
+    pub outputs: Vec<Operand>,
+    /// Where the user wrote what this computes, for messages and `explain()`.
+    pub label: String,
+}
+
+/// Kernels in the order in which they run, over one arena and the memory that the caller brings.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Program {
+    /// Bytes of the scratch arena; its start is aligned to 64.
+    pub arena: usize,
+    /// The caller's memory.
+    pub externs: Vec<Extern>,
+    /// The kernels.
+    pub steps: Vec<Step>,
+}
+
+impl Program {
+    /// Checks that every kernel gets the operands it asks for, that all of them lie inside their memory, and that what is
+    /// written is disjoint from what the kernel may not overwrite.
+    ///
+    /// # Errors
+    /// Names the step, the operand and what is wrong with it.
+    pub fn verify(&self) -> Result<(), Error> {
+        verify::program(self)
+    }
+}

@@ -1,0 +1,128 @@
+//! The reference device: every kernel as plain loops over `f64`, one element at a time, without SIMD or threads.
+//!
+//! It is the measure of every other device, and it never shares code with one. Integers beyond 2^53 are not represented.
+
+use crate::{Base, Element, Error, Kernel, Memory, Operand, Program, Step, dispatch};
+use crate::{gather, gemm, map, random, reduce, softmax};
+
+/// An operand's elements in row-major order.
+#[derive(Clone, Debug)]
+pub(crate) struct Values {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) data: Vec<f64>,
+}
+
+/// Results of a kernel, one list of elements for each output, in row-major order.
+pub(crate) type Results = Result<Vec<Vec<f64>>, Error>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Executor {
+    arena: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Loaded(Program);
+
+impl Executor {
+    pub(crate) fn load(&mut self, program: &Program) -> Result<Loaded, Error> {
+        if self.arena.len() < program.arena {
+            self.arena.resize(program.arena, 0);
+        }
+        Ok(Loaded(program.clone()))
+    }
+
+    pub(crate) fn run<'a>(
+        &mut self,
+        loaded: &mut Loaded,
+        steps: usize,
+        memory: impl Iterator<Item = Memory<'a>>,
+    ) -> Result<(), Error> {
+        let Loaded(program) = loaded;
+        let mut memory: Vec<Memory<'a>> = memory.collect();
+        if memory.len() != program.externs.len() {
+            return Err(Error::invalid(format!(
+                "the program has {} externs, got memory for {}",
+                program.externs.len(),
+                memory.len()
+            )));
+        }
+        for (memory, spec) in memory.iter().zip(&program.externs) {
+            let bytes = spec.len * spec.dtype.size();
+            let fits = match memory {
+                Memory::Read(given) => given.len() == bytes && !spec.written,
+                Memory::Write(given) => given.len() == bytes,
+                Memory::PerStep(given) => given.len() == bytes * steps && !spec.written,
+            };
+            if !fits {
+                return Err(Error::invalid(format!("the memory for extern `{}` does not fit", spec.name)));
+            }
+        }
+        for number in 0..steps {
+            for step in &program.steps {
+                let inputs: Vec<Values> =
+                    step.inputs.iter().map(|operand| self.read(operand, &memory, number, program)).collect();
+                let results = evaluate(step, &inputs)?;
+                for (operand, result) in step.outputs.iter().zip(&results) {
+                    self.write(operand, result, &mut memory);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, operand: &Operand, memory: &[Memory<'_>], number: usize, program: &Program) -> Values {
+        let bytes: &[u8] = match operand.base {
+            Base::Arena => &self.arena,
+            Base::Extern(n) => match &memory[n as usize] {
+                Memory::Read(bytes) => bytes,
+                Memory::Write(bytes) => bytes,
+                Memory::PerStep(bytes) => {
+                    let spec = &program.externs[n as usize];
+                    &bytes[number * spec.len * spec.dtype.size()..]
+                }
+            },
+        };
+        let data = dispatch!(operand.dtype, T => operand.layout.offsets().map(|offset| {
+            let start = operand.offset.wrapping_add_signed(offset * size_of::<T>() as isize);
+            bytemuck::checked::pod_read_unaligned::<T>(&bytes[start..start + size_of::<T>()]).to_f64()
+        }).collect());
+        Values { shape: operand.layout.shape.clone(), data }
+    }
+
+    fn write(&mut self, operand: &Operand, values: &[f64], memory: &mut [Memory<'_>]) {
+        let bytes: &mut [u8] = match operand.base {
+            Base::Arena => &mut self.arena,
+            Base::Extern(n) => match &mut memory[n as usize] {
+                Memory::Write(bytes) => bytes,
+                Memory::Read(_) | Memory::PerStep(_) => return,
+            },
+        };
+        dispatch!(operand.dtype, T => for (offset, &value) in operand.layout.offsets().zip(values) {
+            let start = operand.offset.wrapping_add_signed(offset * size_of::<T>() as isize);
+            bytes[start..start + size_of::<T>()].copy_from_slice(bytemuck::bytes_of(&T::from_f64(value)));
+        });
+    }
+}
+
+/// The one place where a kernel family is chosen on the reference device.
+fn evaluate(step: &Step, inputs: &[Values]) -> Results {
+    match &step.kernel {
+        Kernel::Map(map) => map::reference::map(map, inputs, &step.outputs),
+        Kernel::Reduce(reduce) => reduce::reference::reduce(reduce, inputs),
+        Kernel::Gemm(gemm) => gemm::reference::gemm(gemm, inputs),
+        Kernel::Softmax(softmax) => softmax::reference::softmax(softmax, inputs),
+        Kernel::Gather(gather) => gather::reference::gather(gather, inputs),
+        Kernel::ScatterAdd(scatter) => gather::reference::scatter_add(scatter, inputs),
+        Kernel::Random(random) => random::reference::random(random, inputs, &step.outputs[0]),
+    }
+}
+
+/// The index along each axis of the element with row-major number `flat`.
+pub(crate) fn unravel(shape: &[usize], mut flat: usize) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (place, &size) in index.iter_mut().zip(shape).rev() {
+        *place = flat % size;
+        flat /= size;
+    }
+    index
+}
