@@ -1,0 +1,64 @@
+//! `cast`: conversion of dtype.
+
+use super::prelude::*;
+
+/// The elements converted: floats to integers truncate toward zero and saturate, to `bool` test for non-zero.
+#[derive(Debug)]
+struct Cast(DType);
+
+impl Op for Cast {
+    fn name(&self) -> &'static str {
+        "cast"
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes::none().with("to", self.0)
+    }
+
+    fn infer(&self, inputs: &[TensorType], _: &mut Infer<'_>) -> Result<TensorType, Refusal> {
+        let [x] = inputs else { return Err(Refusal::new("it takes one operand")) };
+        Ok(TensorType::new(self.0, x.shape.clone()))
+    }
+
+    fn vjp(&self, v: &Vjp) -> Vec<Grad> {
+        vec![match v.inputs[0].dtype() {
+            Ok(dtype) if dtype.is_float() && self.0.is_float() => Grad::Some(v.cotangent.cast(dtype)),
+            _ => Grad::Disconnected,
+        }]
+    }
+
+    fn lower(&self) -> Lower {
+        Lower::Cast
+    }
+}
+
+pub(super) const SPEC: OpSpec = OpSpec {
+    name: "cast",
+    parse: |attributes| Ok(Arc::new(Cast(attributes.dtype("to")?))),
+    checks: &[one(&[(&[3, 5], -2.0, 2.0)], |x| x[0].cast(DType::F32).cast(DType::F64))],
+    misuses: &[],
+};
+
+impl Tensor {
+    /// The elements as `dtype`. The gradient passes between floats and stops at other dtypes.
+    #[must_use]
+    #[track_caller]
+    pub fn cast(&self, dtype: DType) -> Tensor {
+        cast(self, dtype, Location::caller())
+    }
+}
+
+pub(super) fn cast(x: &Tensor, dtype: DType, place: Place) -> Tensor {
+    if x.dtype().is_ok_and(|have| have == dtype) { x.clone() } else { x.apply(Cast(dtype), &[], place) }
+}
+
+/// Both tensors in the dtype where theirs meet.
+pub(super) fn promoted(a: &Tensor, b: &Tensor, place: Place) -> (Tensor, Tensor) {
+    match (a.dtype(), b.dtype()) {
+        (Ok(left), Ok(right)) if left != right => {
+            let dtype = crate::promote(left, right);
+            (cast(a, dtype, place), cast(b, dtype, place))
+        }
+        _ => (a.clone(), b.clone()),
+    }
+}

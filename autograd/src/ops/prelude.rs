@@ -1,0 +1,202 @@
+//! What every op's file needs.
+
+pub(super) use super::{Check, Misuse, OpSpec};
+pub(super) use crate::op::{Attributes, Infer, Lower, Op, Refusal, View, Vjp};
+pub(super) use crate::{DType, Dim, Grad, Origin, Tensor, TensorType};
+pub(super) use std::{panic::Location, sync::Arc};
+pub(super) use wengert_kernels::{Binary, ReduceOp, Unary};
+
+use std::{fmt::Debug, marker::PhantomData};
+
+/// A place in the user's program.
+pub(super) type Place = &'static Location<'static>;
+
+/// A wrong use of an op, and the line where it stands.
+macro_rules! misuse {
+    ($build:expr) => {
+        Misuse { file: file!(), line: line!(), build: $build }
+    };
+}
+pub(super) use misuse;
+
+/// Operands for the elementwise checks: a vector that crosses no vector width evenly.
+pub(super) const fn one(check: &'static [(&'static [usize], f64, f64)], build: fn(&[Tensor]) -> Tensor) -> Check {
+    Check { inputs: check, build }
+}
+
+/// An elementwise op of one operand.
+pub(super) trait UnaryRule: Debug + Send + Sync + 'static {
+    /// What is computed.
+    const SCALAR: Unary;
+    /// The gradient.
+    fn vjp(v: &Vjp) -> Grad;
+}
+
+/// An elementwise op of two operands of one dtype, which broadcast.
+pub(super) trait BinaryRule: Debug + Send + Sync + 'static {
+    /// What is computed.
+    const SCALAR: Binary;
+    /// The gradients in the result's shape; they are summed back to the operands' shapes by the caller.
+    fn vjp(v: &Vjp) -> [Grad; 2];
+}
+
+/// The op of a [`UnaryRule`].
+#[derive(Debug)]
+pub(super) struct One<R>(PhantomData<R>);
+
+impl<R: UnaryRule> One<R> {
+    pub(super) fn op() -> One<R> {
+        One(PhantomData)
+    }
+
+    pub(super) const fn spec(checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
+        OpSpec { name: R::SCALAR.name(), parse: |_| Ok(Arc::new(One::<R>(PhantomData))), checks, misuses }
+    }
+}
+
+impl<R: UnaryRule> Op for One<R> {
+    fn name(&self) -> &'static str {
+        R::SCALAR.name()
+    }
+
+    fn infer(&self, inputs: &[TensorType], _: &mut Infer<'_>) -> Result<TensorType, Refusal> {
+        let [x] = inputs else { return Err(Refusal::new("it takes one operand")) };
+        if !R::SCALAR.accepts(x.dtype.compute()) {
+            return Err(Refusal::new(format!("it is not defined for {}", x.dtype)).hint("cast() the operand first"));
+        }
+        let dtype = if R::SCALAR.result(DType::F32) == DType::Bool { DType::Bool } else { x.dtype };
+        Ok(TensorType::new(dtype, x.shape.clone()))
+    }
+
+    fn vjp(&self, v: &Vjp) -> Vec<Grad> {
+        vec![R::vjp(v)]
+    }
+
+    fn lower(&self) -> Lower {
+        Lower::Unary(R::SCALAR)
+    }
+}
+
+/// The op of a [`BinaryRule`].
+#[derive(Debug)]
+pub(super) struct Two<R>(PhantomData<R>);
+
+impl<R: BinaryRule> Two<R> {
+    pub(super) const fn spec(checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
+        OpSpec { name: R::SCALAR.name(), parse: |_| Ok(Arc::new(Two::<R>(PhantomData))), checks, misuses }
+    }
+
+    /// Records the op after promoting both operands.
+    pub(super) fn record(a: &Tensor, b: &Tensor, place: Place) -> Tensor {
+        let (a, b) = super::cast::promoted(a, b, place);
+        a.apply(Two::<R>(PhantomData), &[&b], place)
+    }
+}
+
+impl<R: BinaryRule> Op for Two<R> {
+    fn name(&self) -> &'static str {
+        R::SCALAR.name()
+    }
+
+    fn infer(&self, inputs: &[TensorType], context: &mut Infer<'_>) -> Result<TensorType, Refusal> {
+        let [a, b] = inputs else { return Err(Refusal::new("it takes two operands")) };
+        if a.dtype != b.dtype {
+            return Err(Refusal::new("its operands differ in dtype").hint("cast() one of them"));
+        }
+        if !R::SCALAR.accepts(a.dtype.compute()) {
+            return Err(Refusal::new(format!("it is not defined for {}", a.dtype)).hint("cast() the operands first"));
+        }
+        let shape = crate::broadcast(&[&a.shape, &b.shape], context.dims, context.origin).map_err(|why| {
+            Refusal::new(why).hint("give one of them a size of 1 there, with expand_dims() or reshape()")
+        })?;
+        let dtype = if R::SCALAR.is_comparison() { DType::Bool } else { a.dtype };
+        Ok(TensorType::new(dtype, shape))
+    }
+
+    fn vjp(&self, v: &Vjp) -> Vec<Grad> {
+        let back = |(gradient, x): (Grad, &Tensor)| match gradient {
+            Grad::Some(gradient) => Grad::Some(gradient.sum_to(x)),
+            other => other,
+        };
+        R::vjp(v).into_iter().zip(&v.inputs).map(back).collect()
+    }
+
+    fn lower(&self) -> Lower {
+        Lower::Binary(R::SCALAR)
+    }
+}
+
+/// What stands on one side of an operator: a tensor, or a plain number that takes the dtype of the other side.
+pub trait Operand: sealed::Sealed {
+    #[doc(hidden)]
+    fn beside(&self, other: &Tensor, place: Place) -> Tensor;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for crate::Tensor {}
+    impl Sealed for &crate::Tensor {}
+    impl Sealed for f64 {}
+    impl Sealed for i32 {}
+}
+
+impl Operand for Tensor {
+    fn beside(&self, _: &Tensor, _: Place) -> Tensor {
+        self.clone()
+    }
+}
+
+impl Operand for &Tensor {
+    fn beside(&self, _: &Tensor, _: Place) -> Tensor {
+        (*self).clone()
+    }
+}
+
+impl Operand for f64 {
+    /// A float beside integers makes both `f32`.
+    fn beside(&self, other: &Tensor, place: Place) -> Tensor {
+        let dtype = other.dtype().ok().filter(|dtype| dtype.is_float()).unwrap_or(DType::F32);
+        other.scalar(dtype, *self, place)
+    }
+}
+
+impl Operand for i32 {
+    /// An integer beside `bool` makes both `i64`.
+    fn beside(&self, other: &Tensor, place: Place) -> Tensor {
+        let dtype = other.dtype().ok().filter(|dtype| *dtype != DType::Bool).unwrap_or(DType::I64);
+        other.scalar(dtype, f64::from(*self), place)
+    }
+}
+
+/// Implements a `std::ops` trait for every pair of tensor, reference and number, by a function of (a, b, place).
+macro_rules! operator {
+    ($name:ident, $method:ident, $record:path) => {
+        operator!(@left $name $method $record; Tensor: Tensor, &Tensor, f64, i32);
+        operator!(@left $name $method $record; &Tensor: Tensor, &Tensor, f64, i32);
+        operator!(@right $name $method $record; f64: Tensor, &Tensor);
+        operator!(@right $name $method $record; i32: Tensor, &Tensor);
+    };
+    (@left $name:ident $method:ident $record:path; $a:ty: $($b:ty),*) => {$(
+        impl std::ops::$name<$b> for $a {
+            type Output = Tensor;
+
+            #[track_caller]
+            fn $method(self, other: $b) -> Tensor {
+                let place = Location::caller();
+                $record(&self, &Operand::beside(&other, &self, place), place)
+            }
+        }
+    )*};
+    (@right $name:ident $method:ident $record:path; $a:ty: $($b:ty),*) => {$(
+        impl std::ops::$name<$b> for $a {
+            type Output = Tensor;
+
+            #[track_caller]
+            fn $method(self, other: $b) -> Tensor {
+                let place = Location::caller();
+                $record(&Operand::beside(&self, &other, place), &other, place)
+            }
+        }
+    )*};
+}
+pub(super) use operator;

@@ -1,0 +1,140 @@
+//! What the reductions share: their axes.
+
+use super::prelude::*;
+use crate::tensor::normal_axis;
+use std::fmt::Debug;
+
+/// A reduction over axes that disappear from the shape.
+pub(super) trait ReduceRule: Debug + Send + Sync + 'static {
+    /// The name in the text form.
+    const NAME: &'static str;
+    /// What is computed.
+    const OP: ReduceOp;
+    /// The gradient; `keep` gives a tensor of the result's shape the reduced axes back, with size 1.
+    fn vjp(v: &Vjp, axes: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad;
+}
+
+/// The op of a [`ReduceRule`].
+#[derive(Debug)]
+pub(super) struct Reduction<R> {
+    axes: Vec<usize>,
+    rule: std::marker::PhantomData<R>,
+}
+
+impl<R: ReduceRule> Reduction<R> {
+    pub(super) const fn spec(checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
+        OpSpec {
+            name: R::NAME,
+            parse: |attributes| {
+                Ok(Arc::new(Reduction::<R> { axes: attributes.sizes("axes")?, rule: std::marker::PhantomData }))
+            },
+            checks,
+            misuses,
+        }
+    }
+
+    /// Records the reduction over `axes` (all when `None`), which stay as unit axes if `keepdims`.
+    pub(super) fn record(x: &Tensor, axes: Option<&[isize]>, keepdims: bool, place: Place) -> Tensor {
+        let Ok(ty) = x.ty() else { return x.clone() };
+        let mut normal: Vec<usize> = match axes {
+            None => (0..ty.rank()).collect(),
+            Some(axes) => {
+                let wrong = axes.iter().find(|&&axis| normal_axis(axis, ty.rank()).is_none());
+                if let Some(&axis) = wrong {
+                    return match x.axis(axis, R::NAME, place) {
+                        Err(error) => x.graph().poisoned(error),
+                        Ok(_) => x.clone(),
+                    };
+                }
+                axes.iter().filter_map(|&axis| normal_axis(axis, ty.rank())).collect()
+            }
+        };
+        normal.sort_unstable();
+        if normal.windows(2).any(|pair| pair[0] == pair[1]) {
+            return x.refuse(
+                format!("{} of {ty}: an axis is named twice in {:?}", R::NAME, axes.unwrap_or_default()),
+                place,
+            );
+        }
+        let result = x.apply(Reduction::<R> { axes: normal.clone(), rule: std::marker::PhantomData }, &[], place);
+        if keepdims { keep(&result, &normal, place) } else { result }
+    }
+}
+
+/// Gives a reduced tensor its axes back, with size 1.
+fn keep(reduced: &Tensor, axes: &[usize], place: Place) -> Tensor {
+    let Ok(mut shape) = reduced.shape() else { return reduced.clone() };
+    for &axis in axes {
+        shape.insert(axis, Dim::Known(1));
+    }
+    reduced.reshape_dims(&shape, place)
+}
+
+impl<R: ReduceRule> Op for Reduction<R> {
+    fn name(&self) -> &'static str {
+        R::NAME
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes::none().with("axes", self.axes.as_slice())
+    }
+
+    fn infer(&self, inputs: &[TensorType], _: &mut Infer<'_>) -> Result<TensorType, Refusal> {
+        let [x] = inputs else { return Err(Refusal::new("it takes one operand")) };
+        if self.axes.iter().any(|&axis| axis >= x.rank()) {
+            return Err(Refusal::new(format!("there are no axes {:?}", self.axes)));
+        }
+        let arg = matches!(R::OP, ReduceOp::ArgMax | ReduceOp::ArgMin);
+        if x.dtype == DType::Bool && matches!(R::OP, ReduceOp::Sum | ReduceOp::Prod) {
+            return Err(Refusal::new("it is not defined for bool").hint("cast() the operand to i64 first"));
+        }
+        if arg && self.axes.iter().any(|&axis| x.shape[axis] == 0) {
+            return Err(Refusal::new("there is no extreme of nothing"));
+        }
+        let kept = (0..x.rank()).filter(|axis| !self.axes.contains(axis)).map(|axis| x.shape[axis].clone());
+        Ok(TensorType::new(if arg { DType::I64 } else { x.dtype }, kept))
+    }
+
+    fn vjp(&self, v: &Vjp) -> Vec<Grad> {
+        vec![R::vjp(v, &self.axes, &|reduced| keep(reduced, &self.axes, Location::caller()))]
+    }
+
+    fn lower(&self) -> Lower {
+        Lower::Reduce(R::OP, self.axes.clone())
+    }
+}
+
+/// The three methods of a reduction: over everything, over axes, over axes that stay as unit axes.
+macro_rules! reduction_methods {
+    ($(#[$doc:meta])* $all:ident, $axes:ident, $keep:ident, $record:expr) => {
+        impl Tensor {
+            $(#[$doc])*
+            ///
+            /// Over all axes: the result is a scalar.
+            #[must_use]
+            #[track_caller]
+            pub fn $all(&self) -> Tensor {
+                $record(self, None, false, Location::caller())
+            }
+
+            $(#[$doc])*
+            ///
+            /// Over the given axes, which disappear from the shape.
+            #[must_use]
+            #[track_caller]
+            pub fn $axes(&self, axes: impl AsRef<[isize]>) -> Tensor {
+                $record(self, Some(axes.as_ref()), false, Location::caller())
+            }
+
+            $(#[$doc])*
+            ///
+            /// Over the given axes, which stay with size 1.
+            #[must_use]
+            #[track_caller]
+            pub fn $keep(&self, axes: impl AsRef<[isize]>) -> Tensor {
+                $record(self, Some(axes.as_ref()), true, Location::caller())
+            }
+        }
+    };
+}
+pub(super) use reduction_methods;

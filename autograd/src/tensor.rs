@@ -1,0 +1,151 @@
+//! Tensors: handles to nodes of the tape.
+
+use crate::op::Op;
+use crate::{DType, Dim, Error, Graph, Origin, TensorType, Update};
+use std::{fmt, panic::Location, sync::Arc};
+
+/// A value of the tape: a handle that is cheap to clone.
+///
+/// Operators and methods record nodes; nothing is computed until a function is called. Where a method takes an axis, a
+/// negative one counts from the end.
+#[derive(Clone)]
+pub struct Tensor {
+    graph: Graph,
+    id: u32,
+}
+
+impl Tensor {
+    pub(crate) fn new(graph: Graph, id: u32) -> Tensor {
+        Tensor { graph, id }
+    }
+
+    /// The tape that this is a value of.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Records `op` over this tensor and `others`.
+    pub(crate) fn apply(&self, op: impl Op, others: &[&Tensor], location: &'static Location<'static>) -> Tensor {
+        let mut inputs = vec![self];
+        inputs.extend(others);
+        self.graph.record(Arc::new(op), &inputs, location)
+    }
+
+    /// Dtype and shape.
+    ///
+    /// # Errors
+    /// The error of the op that poisoned this tensor.
+    pub fn ty(&self) -> Result<TensorType, Error> {
+        let state = self.graph.state();
+        let ty = state.nodes[self.id as usize].ty.clone()?;
+        Ok(TensorType { dtype: ty.dtype, shape: ty.shape.iter().map(|dim| state.dims.resolve(dim)).collect() })
+    }
+
+    /// Size along each axis.
+    ///
+    /// # Errors
+    /// The error of the op that poisoned this tensor.
+    pub fn shape(&self) -> Result<Vec<Dim>, Error> {
+        self.ty().map(|ty| ty.shape)
+    }
+
+    /// Dtype of the elements.
+    ///
+    /// # Errors
+    /// The error of the op that poisoned this tensor.
+    pub fn dtype(&self) -> Result<DType, Error> {
+        self.graph.state().nodes[self.id as usize].ty.as_ref().map(|ty| ty.dtype).map_err(Error::clone)
+    }
+
+    /// Where the user wrote it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.graph.state().nodes[self.id as usize].origin.clone()
+    }
+
+    /// The name of a placeholder, a variable, or a tensor that was given one.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        self.graph.state().nodes[self.id as usize].name.clone()
+    }
+
+    /// Gives the tensor a name to be fetched and shown by; the same tensor.
+    #[must_use]
+    pub fn named(self, name: &str) -> Tensor {
+        let unique = self.graph.unique_name(name);
+        self.graph.state().nodes[self.id as usize].name = Some(unique);
+        self
+    }
+
+    /// The pair of this variable and what it becomes, for a function's updates.
+    #[must_use]
+    pub fn becomes(&self, value: &Tensor) -> Update {
+        Update { variable: self.clone(), value: value.clone() }
+    }
+
+    /// From now on, every call that reads this variable also updates it to `value`, unless the call updates it itself.
+    /// A second default update composes with the first: it reads what the first wrote.
+    ///
+    /// # Errors
+    /// When this is not a variable, or `value` has another dtype or shape.
+    pub fn set_default_update(&self, value: &Tensor) -> Result<(), Error> {
+        Update { variable: self.clone(), value: value.clone() }.check()?;
+        let mut state = self.graph.state();
+        let id = self.id;
+        if let Some(variable) = state.variables.iter_mut().find(|variable| variable.node == id) {
+            variable.default_update = Some(value.id);
+        }
+        Ok(())
+    }
+
+    /// The poisoned tensor that says this is not what `what` needs.
+    pub(crate) fn refuse(&self, what: impl fmt::Display, location: &'static Location<'static>) -> Tensor {
+        self.graph.poisoned(Error::build(what, &Origin::new(location, None)))
+    }
+
+    /// An axis counted from the front.
+    pub(crate) fn axis(&self, axis: isize, what: &str, location: &'static Location<'static>) -> Result<usize, Error> {
+        let ty = self.ty()?;
+        normal_axis(axis, ty.rank()).ok_or_else(|| {
+            let origin = Origin::new(location, None);
+            Error::build(
+                format!(
+                    "{what} of {ty}: there is no axis {axis}\n  hint: axes go from {} to {}",
+                    -(ty.rank() as isize),
+                    ty.rank() as isize - 1
+                ),
+                &origin,
+            )
+        })
+    }
+}
+
+/// An axis counted from the front, if it is one of `rank`.
+pub(crate) fn normal_axis(axis: isize, rank: usize) -> Option<usize> {
+    let normal = if axis < 0 { axis + rank as isize } else { axis };
+    usize::try_from(normal).ok().filter(|&axis| axis < rank)
+}
+
+impl PartialEq for Tensor {
+    /// Whether both are the same node (not: whether they compute the same).
+    fn eq(&self, other: &Tensor) -> bool {
+        self.id == other.id && self.graph == other.graph
+    }
+}
+
+impl Eq for Tensor {}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name().map_or(String::new(), |name| format!(" {name:?}"));
+        match self.ty() {
+            Ok(ty) => write!(f, "Tensor(%{}{name}: {ty})", self.id),
+            Err(error) => write!(f, "Tensor(%{}{name}: {error})", self.id),
+        }
+    }
+}
