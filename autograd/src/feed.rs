@@ -87,12 +87,6 @@ impl<T: Element, const N: usize> From<[T; N]> for Feed<'_> {
     }
 }
 
-impl<T: Element, const N: usize, const M: usize> From<[[T; M]; N]> for Feed<'_> {
-    fn from(rows: [[T; M]; N]) -> Self {
-        Array::new(&[N, M], rows.as_flattened()).into()
-    }
-}
-
 impl From<f64> for Feed<'_> {
     fn from(value: f64) -> Self {
         Feed(Kind::Float(value))
