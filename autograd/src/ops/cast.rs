@@ -65,6 +65,15 @@ pub(super) fn to_wide(x: &Tensor, place: Place) -> Tensor {
     }
 }
 
+/// Runs `build` on floats in the dtype that arithmetic is done in, and gives what it builds the dtype of `x`, or `f32`.
+pub(super) fn computed(x: &Tensor, place: Place, build: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
+    let x = to_float(x, place);
+    match x.dtype() {
+        Ok(dtype) => cast(&x.graph().composed(place, || build(&cast(&x, dtype.compute(), place))), dtype, place),
+        Err(_) => x,
+    }
+}
+
 /// Both tensors in the dtype where theirs meet.
 pub(super) fn promoted(a: &Tensor, b: &Tensor, place: Place) -> (Tensor, Tensor) {
     match (a.dtype(), b.dtype()) {

@@ -1,7 +1,9 @@
 //! `mean` along axes: the sum, divided by the number of elements.
 
+use super::cast::computed;
 use super::prelude::*;
 use super::reduction::{normal_axes, reduction_methods};
+use super::sum::sum;
 
 pub(super) const SPEC: OpSpec = composite(
     "mean",
@@ -18,16 +20,14 @@ reduction_methods! {
     mean, mean_axes, mean_keepdims, mean
 }
 
-fn mean(x: &Tensor, axes: Option<&[isize]>, keepdims: bool, place: Place) -> Tensor {
+pub(super) fn mean(x: &Tensor, axes: Option<&[isize]>, keepdims: bool, place: Place) -> Tensor {
     let normal = match normal_axes(x, axes, "mean", place) {
         Ok(normal) => normal,
         Err(error) => return x.graph().poisoned(error),
     };
-    let x = super::cast::to_float(x, place);
-    let Ok(dtype) = x.dtype() else { return x };
-    // The number of elements may be beyond what a 16-bit float holds.
-    let wide = super::cast::cast(&x, dtype.compute(), place);
-    let sum = super::sum::sum(&wide, axes, keepdims, place);
-    let count = wide.size_along(&normal, dtype.compute(), place);
-    super::cast::cast(&super::div::div(&sum, &count, place), dtype, place)
+    // In 16 bits the sum, or even the number of elements, may overflow.
+    computed(x, place, |x| {
+        let Ok(dtype) = x.dtype() else { return x.clone() };
+        sum(x, axes, keepdims, place) / x.size_along(&normal, dtype, place)
+    })
 }

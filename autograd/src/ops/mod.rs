@@ -16,12 +16,16 @@ mod reduction;
 
 mod abs;
 mod add;
+mod all;
+mod any;
 mod argmax;
 mod argmin;
 mod broadcast_to;
 mod cast;
 mod ceil;
+mod clip;
 mod cos;
+mod custom_vjp;
 mod div;
 mod equal;
 mod erf;
@@ -44,6 +48,7 @@ mod logical_and;
 mod logical_not;
 mod logical_or;
 mod logical_xor;
+mod logsumexp;
 mod matmul;
 mod max;
 mod maximum;
@@ -54,6 +59,8 @@ mod mul;
 mod neg;
 mod not_equal;
 mod one_hot;
+mod pow;
+mod prod;
 mod reciprocal;
 mod relu;
 mod rem;
@@ -68,12 +75,16 @@ mod softmax;
 mod softplus;
 mod sqrt;
 mod square;
+mod stddev;
+mod stop_gradient;
 mod sub;
 mod sum;
 mod tanh;
 mod transpose;
+mod var;
 
 pub(crate) use add::add;
+pub use custom_vjp::custom_vjp;
 pub(crate) use leaves::{Constant, Placeholder, Poisoned, Size, Variable};
 pub use prelude::Operand;
 
@@ -81,12 +92,16 @@ pub use prelude::Operand;
 pub(crate) const OPS: &[OpSpec] = &[
     abs::SPEC,
     add::SPEC,
+    all::SPEC,
+    any::SPEC,
     argmax::SPEC,
     argmin::SPEC,
     broadcast_to::SPEC,
     cast::SPEC,
     ceil::SPEC,
+    clip::SPEC,
     cos::SPEC,
+    custom_vjp::SPEC,
     div::SPEC,
     equal::SPEC,
     erf::SPEC,
@@ -108,6 +123,7 @@ pub(crate) const OPS: &[OpSpec] = &[
     logical_not::SPEC,
     logical_or::SPEC,
     logical_xor::SPEC,
+    logsumexp::SPEC,
     matmul::SPEC,
     max::SPEC,
     maximum::SPEC,
@@ -118,6 +134,8 @@ pub(crate) const OPS: &[OpSpec] = &[
     neg::SPEC,
     not_equal::SPEC,
     one_hot::SPEC,
+    pow::SPEC,
+    prod::SPEC,
     reciprocal::SPEC,
     relu::SPEC,
     rem::SPEC,
@@ -132,10 +150,13 @@ pub(crate) const OPS: &[OpSpec] = &[
     softplus::SPEC,
     sqrt::SPEC,
     square::SPEC,
+    stddev::SPEC,
+    stop_gradient::SPEC,
     sub::SPEC,
     sum::SPEC,
     tanh::SPEC,
     transpose::SPEC,
+    var::SPEC,
 ];
 
 /// An op's entry in the table.
