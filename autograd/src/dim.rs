@@ -20,6 +20,12 @@ impl Symbol {
     }
 }
 
+impl fmt::Debug for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 impl PartialEq for Symbol {
     fn eq(&self, other: &Symbol) -> bool {
         self.id == other.id

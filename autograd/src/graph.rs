@@ -202,6 +202,19 @@ impl Graph {
         self.enter(origin.scope().unwrap_or_default().into(), Some(origin.location()), build)
     }
 
+    /// Runs `build` as if it were written at `location`, in the scope that it is in: what a function over other ops does with
+    /// its caller's place. A scope that has a place of its own keeps it.
+    pub(crate) fn composed<R>(&self, location: &'static Location<'static>, build: impl FnOnce() -> R) -> R {
+        let path = self.state().scopes.last().map_or_else(|| "".into(), |scope| scope.path.clone());
+        let place = self.origin(location).location();
+        self.enter(path, Some(place), build)
+    }
+
+    /// The origin of a node that is recorded at `location`.
+    pub(crate) fn origin(&self, location: &'static Location<'static>) -> Origin {
+        self.state().origin(location)
+    }
+
     fn nested(&self, name: &str) -> Arc<str> {
         match self.state().scopes.last() {
             Some(outer) if !outer.path.is_empty() => format!("{}/{name}", outer.path).into(),
@@ -305,6 +318,13 @@ impl State {
         candidate
     }
 
+    fn origin(&self, location: &'static Location<'static>) -> Origin {
+        let scope = self.scopes.last();
+        let location = scope.and_then(|scope| scope.location).unwrap_or(location);
+        let path = scope.map(|scope| scope.path.clone()).filter(|path| !path.is_empty());
+        Origin::new(location, path)
+    }
+
     fn record(
         &mut self,
         op: Arc<dyn Op>,
@@ -312,10 +332,7 @@ impl State {
         location: &'static Location<'static>,
         refusal: Option<Refusal>,
     ) -> u32 {
-        let scope = self.scopes.last();
-        let location = scope.and_then(|scope| scope.location).unwrap_or(location);
-        let path = scope.map(|scope| scope.path.clone()).filter(|path| !path.is_empty());
-        let origin = Origin::new(location, path);
+        let origin = self.origin(location);
         let ty = self.infer(&op, inputs, &origin, refusal);
         self.nodes.push(Node { op, inputs: inputs.into(), ty, origin, name: None });
         if self.nodes.len() == self.warn_at {

@@ -105,14 +105,14 @@ impl Tensor {
 
     /// The poisoned tensor that says this is not what `what` needs.
     pub(crate) fn refuse(&self, what: impl fmt::Display, location: &'static Location<'static>) -> Tensor {
-        self.graph.poisoned(Error::build(what, &Origin::new(location, None)))
+        self.graph.poisoned(Error::build(what, &self.graph.origin(location)))
     }
 
     /// An axis counted from the front.
     pub(crate) fn axis(&self, axis: isize, what: &str, location: &'static Location<'static>) -> Result<usize, Error> {
         let ty = self.ty()?;
         normal_axis(axis, ty.rank()).ok_or_else(|| {
-            let origin = Origin::new(location, None);
+            let origin = self.graph.origin(location);
             Error::build(
                 format!(
                     "{what} of {ty}: there is no axis {axis}\n  hint: axes go from {} to {}",

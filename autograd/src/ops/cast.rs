@@ -52,6 +52,28 @@ pub(super) fn cast(x: &Tensor, dtype: DType, place: Place) -> Tensor {
     if x.dtype().is_ok_and(|have| have == dtype) { x.clone() } else { x.apply(Cast(dtype), &[], place) }
 }
 
+/// The tensor itself if it is one of floats, else as `f32`.
+pub(super) fn to_float(x: &Tensor, place: Place) -> Tensor {
+    if x.dtype().is_ok_and(|dtype| !dtype.is_float()) { cast(x, DType::F32, place) } else { x.clone() }
+}
+
+/// `bool` and small integers as `i64`: what sums and products of them need.
+pub(super) fn to_wide(x: &Tensor, place: Place) -> Tensor {
+    match x.dtype() {
+        Ok(DType::Bool | DType::U8 | DType::I32) => cast(x, DType::I64, place),
+        _ => x.clone(),
+    }
+}
+
+/// Runs `build` on floats in the dtype that arithmetic is done in, and gives what it builds the dtype of `x`, or `f32`.
+pub(super) fn computed(x: &Tensor, place: Place, build: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
+    let x = to_float(x, place);
+    match x.dtype() {
+        Ok(dtype) => cast(&x.graph().composed(place, || build(&cast(&x, dtype.compute(), place))), dtype, place),
+        Err(_) => x,
+    }
+}
+
 /// Both tensors in the dtype where theirs meet.
 pub(super) fn promoted(a: &Tensor, b: &Tensor, place: Place) -> (Tensor, Tensor) {
     match (a.dtype(), b.dtype()) {

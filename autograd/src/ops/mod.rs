@@ -9,35 +9,154 @@ use crate::op::{Attributes, Op};
 use std::sync::Arc;
 
 mod prelude;
+#[cfg(test)]
+mod tests;
 
 mod reduction;
 
+mod abs;
 mod add;
+mod all;
+mod any;
+mod argmax;
+mod argmin;
 mod broadcast_to;
 mod cast;
+mod ceil;
+mod clip;
+mod cos;
+mod custom_vjp;
+mod div;
+mod equal;
+mod erf;
 mod exp;
+mod expm1;
+mod floor;
+mod greater;
+mod greater_equal;
+mod index;
+mod isfinite;
+mod isinf;
+mod isnan;
 mod leaves;
+mod less;
+mod less_equal;
+mod log;
+mod log1p;
+mod log_softmax;
+mod logical_and;
+mod logical_not;
+mod logical_or;
+mod logical_xor;
+mod logsumexp;
 mod matmul;
+mod max;
+mod maximum;
+mod mean;
+mod min;
+mod minimum;
 mod mul;
+mod neg;
+mod not_equal;
+mod one_hot;
+mod pow;
+mod prod;
+mod reciprocal;
+mod relu;
+mod rem;
 mod reshape;
+mod round;
+mod rsqrt;
+mod select;
+mod sigmoid;
+mod sign;
+mod sin;
+mod softmax;
+mod softplus;
+mod sqrt;
+mod square;
+mod stddev;
+mod stop_gradient;
+mod sub;
 mod sum;
+mod tanh;
 mod transpose;
+mod var;
 
 pub(crate) use add::add;
+pub use custom_vjp::custom_vjp;
 pub(crate) use leaves::{Constant, Placeholder, Poisoned, Size, Variable};
 pub use prelude::Operand;
 
 /// Every op that the text form can name and the generated tests visit.
 pub(crate) const OPS: &[OpSpec] = &[
+    abs::SPEC,
     add::SPEC,
+    all::SPEC,
+    any::SPEC,
+    argmax::SPEC,
+    argmin::SPEC,
     broadcast_to::SPEC,
     cast::SPEC,
+    ceil::SPEC,
+    clip::SPEC,
+    cos::SPEC,
+    custom_vjp::SPEC,
+    div::SPEC,
+    equal::SPEC,
+    erf::SPEC,
     exp::SPEC,
+    expm1::SPEC,
+    floor::SPEC,
+    greater::SPEC,
+    greater_equal::SPEC,
+    index::SPEC,
+    isfinite::SPEC,
+    isinf::SPEC,
+    isnan::SPEC,
+    less::SPEC,
+    less_equal::SPEC,
+    log::SPEC,
+    log1p::SPEC,
+    log_softmax::SPEC,
+    logical_and::SPEC,
+    logical_not::SPEC,
+    logical_or::SPEC,
+    logical_xor::SPEC,
+    logsumexp::SPEC,
     matmul::SPEC,
+    max::SPEC,
+    maximum::SPEC,
+    mean::SPEC,
+    min::SPEC,
+    minimum::SPEC,
     mul::SPEC,
+    neg::SPEC,
+    not_equal::SPEC,
+    one_hot::SPEC,
+    pow::SPEC,
+    prod::SPEC,
+    reciprocal::SPEC,
+    relu::SPEC,
+    rem::SPEC,
     reshape::SPEC,
+    round::SPEC,
+    rsqrt::SPEC,
+    select::SPEC,
+    sigmoid::SPEC,
+    sign::SPEC,
+    sin::SPEC,
+    softmax::SPEC,
+    softplus::SPEC,
+    sqrt::SPEC,
+    square::SPEC,
+    stddev::SPEC,
+    stop_gradient::SPEC,
+    sub::SPEC,
     sum::SPEC,
+    tanh::SPEC,
     transpose::SPEC,
+    var::SPEC,
 ];
 
 /// An op's entry in the table.
@@ -64,6 +183,8 @@ pub(crate) struct Check {
 pub(crate) struct Misuse {
     pub(crate) file: &'static str,
     pub(crate) line: u32,
+    /// The use as it is written.
+    pub(crate) text: &'static str,
     /// The use, on f32 tensors of shape `[2, 3]` and `[4, 5]` and a bool tensor of shape `[2, 3]`.
     pub(crate) build: fn(&Tensor, &Tensor, &Tensor) -> Tensor,
 }

@@ -14,7 +14,7 @@ pub(super) type Place = &'static Location<'static>;
 /// A wrong use of an op, and the line where it stands.
 macro_rules! misuse {
     ($build:expr) => {
-        Misuse { file: file!(), line: line!(), build: $build }
+        Misuse { file: file!(), line: line!(), text: stringify!($build), build: $build }
     };
 }
 pub(super) use misuse;
@@ -36,8 +36,8 @@ pub(super) trait UnaryRule: Debug + Send + Sync + 'static {
 pub(super) trait BinaryRule: Debug + Send + Sync + 'static {
     /// What is computed.
     const SCALAR: Binary;
-    /// The gradients in the result's shape; they are summed back to the operands' shapes by the caller.
-    fn vjp(v: &Vjp) -> [Grad; 2];
+    /// The gradient by operand 0 or 1, in the result's shape; the caller sums it back to the operand's shape.
+    fn vjp(v: &Vjp, operand: usize) -> Grad;
 }
 
 /// The op of a [`UnaryRule`].
@@ -114,11 +114,11 @@ impl<R: BinaryRule> Op for Two<R> {
     }
 
     fn vjp(&self, v: &Vjp) -> Vec<Grad> {
-        let back = |(gradient, x): (Grad, &Tensor)| match gradient {
-            Grad::Some(gradient) => Grad::Some(gradient.sum_to(x)),
+        let gradient = |operand: usize| match R::vjp(v, operand) {
+            Grad::Some(gradient) => Grad::Some(gradient.sum_to(&v.inputs[operand])),
             other => other,
         };
-        R::vjp(v).into_iter().zip(&v.inputs).map(back).collect()
+        (0..2).map(|operand| if v.wanted[operand] { gradient(operand) } else { Grad::Disconnected }).collect()
     }
 
     fn lower(&self) -> Lower {
@@ -126,10 +126,93 @@ impl<R: BinaryRule> Op for Two<R> {
     }
 }
 
+/// An elementwise op of one operand: method, scalar operator, gradient, cases.
+macro_rules! unary {
+    (
+        $(#[$doc:meta])*
+        $method:ident => $scalar:ident,
+        |$v:pat_param| $gradient:expr,
+        checks: [$($check:expr),* $(,)?],
+        misuses: [$($misuse:expr),* $(,)?] $(,)?
+    ) => {
+        #[derive(Debug)]
+        struct Rule;
+
+        impl UnaryRule for Rule {
+            const SCALAR: Unary = Unary::$scalar;
+
+            fn vjp($v: &Vjp) -> Grad {
+                $gradient
+            }
+        }
+
+        pub(super) const SPEC: OpSpec = One::<Rule>::spec(&[$($check),*], &[$($misuse),*]);
+
+        impl Tensor {
+            $(#[$doc])*
+            #[must_use]
+            #[track_caller]
+            pub fn $method(&self) -> Tensor {
+                self.apply(One::<Rule>::op(), &[], Location::caller())
+            }
+        }
+    };
+}
+pub(super) use unary;
+
+/// An elementwise op of two operands: method (unless the op is an operator), scalar operator, gradients by the left and the
+/// right operand, cases.
+macro_rules! binary {
+    (
+        $scalar:ident,
+        |$v:pat_param| [$left:expr, $right:expr],
+        checks: [$($check:expr),* $(,)?],
+        misuses: [$($misuse:expr),* $(,)?] $(,)?
+    ) => {
+        #[derive(Debug)]
+        struct Rule;
+
+        impl BinaryRule for Rule {
+            const SCALAR: Binary = Binary::$scalar;
+
+            fn vjp($v: &Vjp, operand: usize) -> Grad {
+                if operand == 0 { $left } else { $right }
+            }
+        }
+
+        pub(super) const SPEC: OpSpec = Two::<Rule>::spec(&[$($check),*], &[$($misuse),*]);
+    };
+    ($(#[$doc:meta])* $method:ident => $scalar:ident, $($rest:tt)*) => {
+        binary! { $scalar, $($rest)* }
+
+        impl Tensor {
+            $(#[$doc])*
+            #[must_use]
+            #[track_caller]
+            pub fn $method(&self, other: impl Operand) -> Tensor {
+                let place = Location::caller();
+                Two::<Rule>::record(self, &other.beside(self, place), place)
+            }
+        }
+    };
+}
+pub(super) use binary;
+
+/// A table entry for a function over other ops: the text form shows those, so there is nothing to read.
+pub(super) const fn composite(name: &'static str, checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
+    OpSpec { name, parse: |_| Err("it is a function over other ops".into()), checks, misuses }
+}
+
 /// What stands on one side of an operator: a tensor, or a plain number that takes the dtype of the other side.
 pub trait Operand: sealed::Sealed {
     #[doc(hidden)]
     fn beside(&self, other: &Tensor, place: Place) -> Tensor;
+
+    /// The tensor, if it is one.
+    #[doc(hidden)]
+    fn tensor(&self) -> Option<&Tensor> {
+        None
+    }
 }
 
 mod sealed {
@@ -144,11 +227,19 @@ impl Operand for Tensor {
     fn beside(&self, _: &Tensor, _: Place) -> Tensor {
         self.clone()
     }
+
+    fn tensor(&self) -> Option<&Tensor> {
+        Some(self)
+    }
 }
 
 impl Operand for &Tensor {
     fn beside(&self, _: &Tensor, _: Place) -> Tensor {
         (*self).clone()
+    }
+
+    fn tensor(&self) -> Option<&Tensor> {
+        Some(self)
     }
 }
 

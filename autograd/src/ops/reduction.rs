@@ -1,7 +1,6 @@
 //! What the reductions share: their axes.
 
 use super::prelude::*;
-use crate::tensor::normal_axis;
 use std::fmt::Debug;
 
 /// A reduction over axes that disappear from the shape.
@@ -35,34 +34,36 @@ impl<R: ReduceRule> Reduction<R> {
 
     /// Records the reduction over `axes` (all when `None`), which stay as unit axes if `keepdims`.
     pub(super) fn record(x: &Tensor, axes: Option<&[isize]>, keepdims: bool, place: Place) -> Tensor {
-        let Ok(ty) = x.ty() else { return x.clone() };
-        let mut normal: Vec<usize> = match axes {
-            None => (0..ty.rank()).collect(),
-            Some(axes) => {
-                let wrong = axes.iter().find(|&&axis| normal_axis(axis, ty.rank()).is_none());
-                if let Some(&axis) = wrong {
-                    return match x.axis(axis, R::NAME, place) {
-                        Err(error) => x.graph().poisoned(error),
-                        Ok(_) => x.clone(),
-                    };
-                }
-                axes.iter().filter_map(|&axis| normal_axis(axis, ty.rank())).collect()
-            }
+        let normal = match normal_axes(x, axes, R::NAME, place) {
+            Ok(normal) => normal,
+            Err(error) => return x.graph().poisoned(error),
         };
-        normal.sort_unstable();
-        if normal.windows(2).any(|pair| pair[0] == pair[1]) {
-            return x.refuse(
-                format!("{} of {ty}: an axis is named twice in {:?}", R::NAME, axes.unwrap_or_default()),
-                place,
-            );
-        }
         let result = x.apply(Reduction::<R> { axes: normal.clone(), rule: std::marker::PhantomData }, &[], place);
         if keepdims { keep(&result, &normal, place) } else { result }
     }
 }
 
+/// The axes (all when `None`) counted from the front, ascending.
+pub(super) fn normal_axes(
+    x: &Tensor,
+    axes: Option<&[isize]>,
+    name: &str,
+    place: Place,
+) -> Result<Vec<usize>, crate::Error> {
+    let mut normal = match axes {
+        None => (0..x.ty()?.rank()).collect(),
+        Some(axes) => axes.iter().map(|&axis| x.axis(axis, name, place)).collect::<Result<Vec<_>, _>>()?,
+    };
+    normal.sort_unstable();
+    if normal.windows(2).any(|pair| pair[0] == pair[1]) {
+        let what = format!("{name} of {}: an axis is named twice in {:?}", x.ty()?, axes.unwrap_or_default());
+        return Err(crate::Error::build(what, &x.graph().origin(place)));
+    }
+    Ok(normal)
+}
+
 /// Gives a reduced tensor its axes back, with size 1.
-fn keep(reduced: &Tensor, axes: &[usize], place: Place) -> Tensor {
+pub(super) fn keep(reduced: &Tensor, axes: &[usize], place: Place) -> Tensor {
     let Ok(mut shape) = reduced.shape() else { return reduced.clone() };
     for &axis in axes {
         shape.insert(axis, Dim::Known(1));

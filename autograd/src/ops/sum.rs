@@ -23,13 +23,13 @@ pub(super) const SPEC: OpSpec = Reduction::<Sum>::spec(
 
 reduction_methods! {
     /// The sum; 0 for no elements. Sums of `bool` and small integers are `i64`.
-    sum, sum_axes, sum_keepdims, |x: &Tensor, axes: Option<&[isize]>, keepdims, place| {
-        let wide = match x.dtype() {
-            Ok(DType::Bool | DType::U8 | DType::I32) => super::cast::cast(x, DType::I64, place),
-            _ => x.clone(),
-        };
-        Reduction::<Sum>::record(&wide, axes, keepdims, place)
-    }
+    sum, sum_axes, sum_keepdims,
+    |x: &Tensor, axes, keepdims, place| Reduction::<Sum>::record(&super::cast::to_wide(x, place), axes, keepdims, place)
+}
+
+/// The sum of floats over `axes` (all when `None`).
+pub(super) fn sum(x: &Tensor, axes: Option<&[isize]>, keepdims: bool, place: Place) -> Tensor {
+    Reduction::<Sum>::record(x, axes, keepdims, place)
 }
 
 impl Tensor {

@@ -1,0 +1,14 @@
+//! `or`: whether one or both hold.
+
+use super::prelude::*;
+
+binary! {
+    /// Whether one or both hold, for `bool`, with NumPy's broadcasting; bit by bit for integers.
+    logical_or => Or,
+    |_| [Grad::Disconnected, Grad::Disconnected],
+    checks: [one(&[(&[3, 5], -2.0, 2.0), (&[5], -2.0, 2.0)], |x| x[0].greater(0.5).logical_or(x[1].less(0.5)))],
+    misuses: [
+        misuse!(|a, _, _| a.logical_or(a)),
+        misuse!(|_, b, flag| flag.logical_or(b.less(0.0))),
+    ],
+}

@@ -1,0 +1,42 @@
+//! `max` along axes.
+
+use super::cast::cast;
+use super::prelude::*;
+use super::reduction::{ReduceRule, Reduction, reduction_methods};
+
+/// The largest element along axes; ties share the gradient evenly.
+#[derive(Debug)]
+pub(super) struct Max;
+
+impl ReduceRule for Max {
+    const NAME: &'static str = "max";
+    const OP: ReduceOp = ReduceOp::Max;
+
+    fn vjp(v: &Vjp, axes: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad {
+        share(v, axes, keep)
+    }
+}
+
+pub(super) const SPEC: OpSpec = Reduction::<Max>::spec(
+    &[
+        one(&[(&[3, 5], -2.0, 2.0)], |x| x[0].max().square()),
+        one(&[(&[3, 2, 4], -2.0, 2.0)], |x| x[0].max_axes([0, -1]).exp()),
+        one(&[(&[3, 5], -2.0, 2.0)], |x| (&x[0] - x[0].max_keepdims([1])).exp()),
+    ],
+    &[misuse!(|a, _, _| a.max_axes([2])), misuse!(|a, _, _| a.max_axes([1, -1]))],
+);
+
+reduction_methods! {
+    /// The largest element; NaN if any is NaN, -inf (for integers the lowest value) for no elements. Ties share the gradient evenly.
+    max, max_axes, max_keepdims, Reduction::<Max>::record
+}
+
+/// The gradient of an extreme: the cotangent, divided among the elements that are equal to it.
+pub(super) fn share(v: &Vjp, axes: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad {
+    let place = Location::caller();
+    let Ok(dtype) = v.cotangent.dtype() else { return Grad::Disconnected };
+    let axes: Vec<isize> = axes.iter().map(|&axis| axis as isize).collect();
+    let attained = cast(&v.inputs[0].equal(keep(&v.output)), dtype, place);
+    let ways = attained.sum_keepdims(axes);
+    Grad::Some(attained * (keep(&v.cotangent) / ways))
+}

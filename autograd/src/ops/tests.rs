@@ -1,0 +1,123 @@
+//! What holds for every op of the table without computing anything.
+
+use super::{Check, OPS};
+use crate::{DType, Dim, GradOptions, Graph, Tensor, gradients};
+use std::collections::HashSet;
+
+/// The inputs of a check as placeholders; `open` leaves the first axis of each open.
+fn inputs(g: &Graph, check: &Check, open: bool) -> Vec<Tensor> {
+    let placeholder = |shape: &[usize]| {
+        g.placeholder("x", DType::F64, shape.iter().enumerate().map(|(axis, &n)| (axis > 0 || !open).then_some(n)))
+    };
+    check.inputs.iter().map(|(shape, ..)| placeholder(shape)).collect()
+}
+
+/// The sum's gradients and their sum's gradients have the inputs' types.
+fn differentiate(name: &str, y: &Tensor, x: &[Tensor]) {
+    if !y.dtype().unwrap().is_float() {
+        return;
+    }
+    let x: Vec<&Tensor> = x.iter().collect();
+    let options = GradOptions { zeros_if_disconnected: true, ..GradOptions::default() };
+    let first = gradients(&[&y.sum()], &x, &options);
+    let second = gradients(&[&first.iter().map(Tensor::sum).reduce(|a, b| a + b).unwrap()], &x, &options);
+    for gradient in [&first, &second] {
+        for (x, gradient) in x.iter().zip(gradient) {
+            assert_eq!(gradient.ty().unwrap(), x.ty().unwrap(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn names_are_unique() {
+    let names: HashSet<&str> = OPS.iter().map(|spec| spec.name).collect();
+    assert_eq!(names.len(), OPS.len());
+}
+
+#[test]
+fn checks_have_types_and_gradients() {
+    for spec in OPS {
+        for check in spec.checks {
+            let g = Graph::new();
+            let x = inputs(&g, check, false);
+            differentiate(spec.name, &(check.build)(&x), &x);
+        }
+    }
+}
+
+#[test]
+fn open_first_axes_go_through_forward_and_gradient() {
+    // semantics 1.4
+    let mut closed = Vec::new();
+    for spec in OPS {
+        for check in spec.checks {
+            let g = Graph::new();
+            let x = inputs(&g, check, true);
+            let y = (check.build)(&x);
+            match y.ty() {
+                Ok(_) => differentiate(spec.name, &y, &x),
+                Err(_) => closed.push(spec.name),
+            }
+        }
+    }
+    let known = ["reshape"];
+    assert_eq!(closed, known, "squeeze drops an axis of known size 1 only; everything else takes an open first axis");
+}
+
+#[test]
+fn misuses_name_the_op_and_the_line() {
+    // semantics 5.1
+    for spec in OPS {
+        for misuse in spec.misuses {
+            let g = Graph::new();
+            let a = g.placeholder("a", DType::F32, [Some(2), Some(3)]);
+            let b = g.placeholder("b", DType::F32, [Some(4), Some(5)]);
+            let flag = g.placeholder("flag", DType::Bool, [Some(2), Some(3)]);
+            let place = format!("{}:{}:", misuse.file, misuse.line);
+            let Err(error) = (misuse.build)(&a, &b, &flag).ty() else { panic!("{place} {} takes it", misuse.text) };
+            let message = error.to_string();
+            assert!(error.is_build() && message.contains(&place), "{place} {}: {message}", misuse.text);
+            let word: String = message.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            assert!(word == spec.name || misuse.text.contains(&word), "{place} {}: {message}", misuse.text);
+        }
+    }
+}
+
+#[test]
+fn names_read_back_as_the_op() {
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F64, [None, Some(4)]);
+    let start = g.len();
+    let _ = (x.transpose([1, 0]).sum_axes([0]).exp() * 2.0).cast(DType::F32).reshape([-1, 1]);
+    let state = g.state();
+    for node in &state.nodes[start..] {
+        let Some(spec) = OPS.iter().find(|spec| spec.name == node.op.name()) else { continue };
+        let again = (spec.parse)(&node.op.attributes()).unwrap();
+        assert_eq!((again.name(), again.attributes()), (node.op.name(), node.op.attributes()));
+    }
+}
+
+#[test]
+fn numbers_take_the_dtype_of_what_they_meet() {
+    // semantics 1.3
+    let g = Graph::new();
+    let of = |dtype| g.placeholder("x", dtype, [Some(2)]);
+    assert_eq!((of(DType::F16) * 2.0).dtype().unwrap(), DType::F16);
+    assert_eq!((of(DType::U8) * 2).dtype().unwrap(), DType::U8);
+    assert_eq!((of(DType::I64) / 2).dtype().unwrap(), DType::F32);
+    assert_eq!(of(DType::Bool).select(of(DType::F64), 0).dtype().unwrap(), DType::F64);
+    assert_eq!(of(DType::Bool).select(1.0, 0.0).dtype().unwrap(), DType::F32);
+    assert_eq!(of(DType::Bool).sum().dtype().unwrap(), DType::I64);
+    assert_eq!(of(DType::I32).mean().dtype().unwrap(), DType::F32);
+    assert_eq!(of(DType::BF16).mean().dtype().unwrap(), DType::BF16);
+}
+
+#[test]
+fn open_sizes_become_expressions() {
+    // semantics 1.4
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F32, [None, Some(3)]);
+    let shape = |y: Tensor| y.shape().unwrap().iter().map(Dim::to_string).collect::<Vec<_>>();
+    assert_eq!(shape(x.reshape([-1])), ["3*x.0"]);
+    assert_eq!(shape(x.max_keepdims([1])), ["x.0", "1"]);
+}
