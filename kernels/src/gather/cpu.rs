@@ -249,6 +249,8 @@ per_isa! { choose_add<T: Addend>(from: *const T, stride: isize, to: *mut T, coun
 
 struct ScatterRows<T> {
     x: Around,
+    /// The axis and all after it.
+    slab: Runs,
     index: Index,
     updates: Around,
     /// The layout of the index within the updates.
@@ -270,10 +272,12 @@ pub(crate) fn prepare_scatter_add(scatter: &ScatterAdd, step: &Step, cpu: Cpu) -
         shape: updates.layout.shape[axis..axis + rank].to_vec(),
         strides: updates.layout.strides[axis..axis + rank].to_vec(),
     };
+    let slab = Layout { shape: shape[axis..].to_vec(), strides: x.layout.strides[axis..].to_vec() };
     // Only the floats that models are made of are worth code of their own for each instruction set.
     let isa = if matches!(x.dtype, DType::F32 | DType::F64) { cpu.isa } else { crate::Isa::Portable };
     dispatch!(x.dtype, T => Ok(Box::new(ScatterRows::<T> {
         x: Around::new(x, axis, 1),
+        slab: Runs::new(&slab),
         index: Index::new(index, x, axis),
         updates: Around::new(updates, axis, rank),
         inner: Runs::new(&inner),
@@ -296,11 +300,15 @@ impl<T: Addend> ScatterRows<T> {
             (context.at::<T>(self.x.place), context.at::<T>(self.updates.place), context.at::<T>(self.y));
         let y = y.wrapping_add(outer * self.index.size * self.after);
         let x = x.wrapping_offset(self.x.before.offset(outer));
-        if !self.in_place {
+        if !self.in_place && columns.len() == self.after {
+            let all = 0..self.index.size * self.after;
+            // SAFETY: the operands lie inside their memory; input and output do not overlap.
+            unsafe { copy_row(&self.slab, x.cast(), all, y.cast(), size_of::<T>(), self.copy) };
+        } else if !self.in_place {
             for row in 0..self.index.size {
                 let x = x.wrapping_offset(row as isize * self.x.stride).cast();
                 let y = y.wrapping_add(row * self.after + columns.start).cast();
-                // SAFETY: the operands lie inside their memory; input and output do not overlap.
+                // SAFETY: as above.
                 unsafe { copy_row(&self.x.after, x, columns.clone(), y, size_of::<T>(), self.copy) };
             }
         }

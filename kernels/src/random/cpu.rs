@@ -15,15 +15,15 @@ const MOST: usize = 4 * LANES;
 /// Elements from which on a second thread pays: some 3 us of work.
 const HEAVY: usize = 4 * 1024;
 
-/// The four words of each lane's block.
-type Words = [[u32; LANES]; 4];
+/// The words of all blocks in order, two by two: the low half of a pair is the earlier word.
+type Pairs = [u64; 2 * LANES];
 
 /// How words become elements.
 trait Draw: 'static {
     type Element: Copy + Default;
     /// Elements of a block.
     const BLOCK: usize;
-    fn draw<const FMA: bool>(words: &Words, out: &mut [Self::Element; MOST]);
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [Self::Element; MOST]);
 }
 
 struct Bits;
@@ -36,13 +36,18 @@ impl Draw for Bits {
     type Element = i64;
     const BLOCK: usize = 4;
     #[inline(always)]
-    fn draw<const FMA: bool>(words: &Words, out: &mut [i64; MOST]) {
-        for lane in 0..LANES {
-            for word in 0..4 {
-                out[4 * lane + word] = i64::from(words[word][lane]);
-            }
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [i64; MOST]) {
+        for (out, &pair) in out.chunks_exact_mut(2).zip(pairs) {
+            out[0] = i64::from(pair as u32);
+            out[1] = (pair >> 32) as i64;
         }
     }
+}
+
+/// The single words in order.
+#[inline(always)]
+fn words(pairs: &Pairs) -> [u32; MOST] {
+    bytemuck::cast(pairs.map(u64::to_le))
 }
 
 #[inline(always)]
@@ -51,22 +56,15 @@ fn unit32(word: u32) -> f32 {
     (word >> 8) as i32 as f32 * (1.0 / 16_777_216.0)
 }
 
-#[inline(always)]
-fn long(low: u32, high: u32) -> u64 {
-    (u64::from(low) | u64::from(high) << 32) >> 11
-}
-
 const ULP64: f64 = 1.0 / 9_007_199_254_740_992.0;
 
 impl Draw for Uniform32 {
     type Element = f32;
     const BLOCK: usize = 4;
     #[inline(always)]
-    fn draw<const FMA: bool>(words: &Words, out: &mut [f32; MOST]) {
-        for lane in 0..LANES {
-            for word in 0..4 {
-                out[4 * lane + word] = unit32(words[word][lane]);
-            }
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f32; MOST]) {
+        for (out, word) in out.iter_mut().zip(words(pairs)) {
+            *out = unit32(u32::from_le(word));
         }
     }
 }
@@ -75,11 +73,9 @@ impl Draw for Uniform64 {
     type Element = f64;
     const BLOCK: usize = 2;
     #[inline(always)]
-    fn draw<const FMA: bool>(words: &Words, out: &mut [f64; MOST]) {
-        for lane in 0..LANES {
-            for pair in 0..2 {
-                out[2 * lane + pair] = long(words[2 * pair][lane], words[2 * pair + 1][lane]) as f64 * ULP64;
-            }
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f64; MOST]) {
+        for (out, &pair) in out.iter_mut().zip(pairs) {
+            *out = (pair >> 11) as f64 * ULP64;
         }
     }
 }
@@ -88,22 +84,18 @@ impl Draw for Normal32 {
     type Element = f32;
     const BLOCK: usize = 4;
     #[inline(always)]
-    fn draw<const FMA: bool>(words: &Words, out: &mut [f32; MOST]) {
-        let (mut even, mut odd) = ([[0.0; LANES]; 2], [[0.0; LANES]; 2]);
-        for pair in 0..2 {
-            for lane in 0..LANES {
-                let u = (words[2 * pair][lane] as f32).max(0.5) * (1.0 / 4_294_967_296.0);
-                let radius = (-2.0 * ln::<FMA>(u)).max(0.0).sqrt();
-                let (sin, cos) = turn::<FMA>(unit32(words[2 * pair + 1][lane]));
-                even[pair][lane] = radius * cos;
-                odd[pair][lane] = radius * sin;
-            }
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f32; MOST]) {
+        let (mut even, mut odd) = ([0.0; 2 * LANES], [0.0; 2 * LANES]);
+        for (i, &pair) in pairs.iter().enumerate() {
+            let u = (pair as u32 as f32).max(0.5) * (1.0 / 4_294_967_296.0);
+            let radius = (-2.0 * ln::<FMA>(u)).max(0.0).sqrt();
+            let (sin, cos) = turn::<FMA>(unit32((pair >> 32) as u32));
+            even[i] = radius * cos;
+            odd[i] = radius * sin;
         }
-        for lane in 0..LANES {
-            for pair in 0..2 {
-                out[4 * lane + 2 * pair] = even[pair][lane];
-                out[4 * lane + 2 * pair + 1] = odd[pair][lane];
-            }
+        for i in 0..2 * LANES {
+            out[2 * i] = even[i];
+            out[2 * i + 1] = odd[i];
         }
     }
 }
@@ -112,10 +104,10 @@ impl Draw for Normal64 {
     type Element = f64;
     const BLOCK: usize = 2;
     #[inline(always)]
-    fn draw<const FMA: bool>(words: &Words, out: &mut [f64; MOST]) {
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f64; MOST]) {
         for lane in 0..LANES {
-            let u = (long(words[0][lane], words[1][lane]) + 1) as f64 * ULP64;
-            let v = long(words[2][lane], words[3][lane]) as f64 * ULP64;
+            let u = ((pairs[2 * lane] >> 11) + 1) as f64 * ULP64;
+            let v = (pairs[2 * lane + 1] >> 11) as f64 * ULP64;
             let radius = (-2.0 * u.ln()).sqrt();
             let (sin, cos) = (std::f64::consts::TAU * v).sin_cos();
             out[2 * lane] = radius * cos;
@@ -168,26 +160,35 @@ fn turn<const FMA: bool>(turns: f32) -> (f32, f32) {
     (negative(quarter, a), negative(quarter + 1, b))
 }
 
+/// The blocks from number `first` on. Words are kept in lanes of 64 bits, whose upper halves do not matter until the end:
+/// the product of two such lanes' lower halves is one instruction.
 #[inline(always)]
-fn blocks(first: u64, run: u64, key: u64) -> Words {
-    let ([run_low, run_high], mut key) = (halves(run), halves(key));
-    let mut words = [[0; LANES], [0; LANES], [run_low; LANES], [run_high; LANES]];
+fn blocks(first: u64, run: u64, key: u64) -> Pairs {
+    const LOW: u64 = 0xFFFF_FFFF;
+    let [mut low, mut high] = halves(key).map(u64::from);
+    let (mut w0, mut w1, mut w2, mut w3) = ([0; LANES], [0; LANES], [run; LANES], [run >> 32; LANES]);
     for lane in 0..LANES {
-        [words[0][lane], words[1][lane]] = halves(first.wrapping_add(lane as u64));
+        w0[lane] = first.wrapping_add(lane as u64);
+        w1[lane] = w0[lane] >> 32;
     }
     for _ in 0..10 {
-        let [w0, w1, w2, w3] = words;
         for lane in 0..LANES {
-            let a = u64::from(w0[lane]) * u64::from(MULTIPLIERS[0]);
-            let b = u64::from(w2[lane]) * u64::from(MULTIPLIERS[1]);
-            words[0][lane] = (b >> 32) as u32 ^ w1[lane] ^ key[0];
-            words[1][lane] = b as u32;
-            words[2][lane] = (a >> 32) as u32 ^ w3[lane] ^ key[1];
-            words[3][lane] = a as u32;
+            let a = (w0[lane] & LOW) * u64::from(MULTIPLIERS[0]);
+            let b = (w2[lane] & LOW) * u64::from(MULTIPLIERS[1]);
+            w0[lane] = (b >> 32) ^ w1[lane] ^ low;
+            w2[lane] = (a >> 32) ^ w3[lane] ^ high;
+            w1[lane] = b;
+            w3[lane] = a;
         }
-        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+        low = low.wrapping_add(u64::from(WEYL[0]));
+        high = high.wrapping_add(u64::from(WEYL[1]));
     }
-    words
+    let mut pairs = [0; 2 * LANES];
+    for lane in 0..LANES {
+        pairs[2 * lane] = (w0[lane] & LOW) | (w1[lane] << 32);
+        pairs[2 * lane + 1] = (w2[lane] & LOW) | (w3[lane] << 32);
+    }
+    pairs
 }
 
 /// Fills `out` from element `first` on, the first of a group of `LANES` blocks.

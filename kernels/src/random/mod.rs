@@ -176,4 +176,44 @@ mod tests {
         assert_eq!(bytes[4..], list[1].to_le_bytes()[..2]);
         assert_eq!(Philox::new(1, 2).next_u64(), u64::from(list[0]) | u64::from(list[1]) << 32);
     }
+
+    /// Sums of the first four powers of `n` draws on the CPU.
+    fn moments(distribution: Distribution, dtype: crate::DType, n: usize) -> [f64; 4] {
+        use crate::{Array, Base, Device, Extern, Kernel, Memory, Operand, Program, Step};
+        let mut values = Array::zeros(dtype, &[n]).unwrap();
+        let scalar = |n| Operand::contiguous(Base::Extern(n), crate::DType::I64, &[]);
+        let memory = |dtype, len, written| Extern { name: "m".into(), dtype, len, written };
+        let step = Step {
+            kernel: Kernel::Random(Random { distribution, stream: 3 }),
+            inputs: vec![scalar(0), scalar(1)],
+            outputs: vec![Operand::contiguous(Base::Extern(2), dtype, &[n])],
+            label: "draws".into(),
+        };
+        let i64s = || memory(crate::DType::I64, 1, false);
+        let program = Program { arena: 0, externs: vec![i64s(), i64s(), memory(dtype, n, true)], steps: vec![step] };
+        let mut executor = Device::cpu().executor().unwrap();
+        let mut loaded = executor.load(&program).unwrap();
+        let (seed, run) = (Array::scalar(7i64).unwrap(), Array::scalar(0i64).unwrap());
+        let bytes = [Memory::Read(seed.bytes()), Memory::Read(run.bytes()), Memory::Write(values.bytes_mut().unwrap())];
+        executor.run(&mut loaded, 1, bytes.into_iter()).unwrap();
+        values.to_f64().iter().fold([0.0; 4], |sums, x| [1, 2, 3, 4].map(|p| sums[p as usize - 1] + x.powi(p)))
+    }
+
+    #[test]
+    fn moments_are_within_five_sigma() {
+        let n = 1_000_000;
+        for dtype in [crate::DType::F32, crate::DType::F64] {
+            for (distribution, moment) in [
+                (Distribution::Uniform, (|p| 1.0 / (p + 1.0)) as fn(f64) -> f64),
+                (Distribution::Normal, |p| [1.0, 0.0, 1.0, 0.0, 3.0, 0.0, 15.0, 0.0, 105.0][p as usize]),
+            ] {
+                for (p, sum) in (1..).zip(moments(distribution, dtype, n)) {
+                    let p = f64::from(p);
+                    let sigma = ((moment(2.0 * p) - moment(p) * moment(p)) / n as f64).sqrt();
+                    let off = (sum / n as f64 - moment(p)) / sigma;
+                    assert!(off.abs() < 5.0, "{distribution:?} {dtype}: moment {p} is {off} sigma off");
+                }
+            }
+        }
+    }
 }

@@ -94,9 +94,14 @@ impl<A: Number> Search<A> {
 
     #[inline]
     fn find(&self, x: &[A], extreme: A) -> usize {
-        let found =
-            if extreme.is_nan() { x.iter().position(|x| x.is_nan()) } else { x.iter().position(|&x| x == extreme) };
-        found.unwrap_or(0)
+        // Blocks without a hit are passed without a branch for each element.
+        let hit = |x: A| if extreme.is_nan() { x.is_nan() } else { x == extreme };
+        for (block, x) in x.chunks(32).enumerate() {
+            if x.iter().fold(false, |any, &x| any | hit(x)) {
+                return 32 * block + x.iter().position(|&x| hit(x)).unwrap_or(0);
+            }
+        }
+        0
     }
 
     /// # Safety

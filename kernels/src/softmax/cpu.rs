@@ -132,12 +132,15 @@ impl Real for f64 {
 #[inline(always)]
 unsafe fn take<A: Real>(x: *const A, len: usize, rest: A) -> [A; LANES] {
     let mut lanes = [rest; LANES];
-    // SAFETY: at most `len` elements are read.
+    // SAFETY: at most `len` elements are read. The loop becomes a masked load, which a copy of `len` bytes does not.
     unsafe {
         if len >= LANES {
-            lanes = *x.cast::<[A; LANES]>();
-        } else {
-            std::ptr::copy_nonoverlapping(x, lanes.as_mut_ptr(), len);
+            return *x.cast::<[A; LANES]>();
+        }
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            if i < len {
+                *lane = *x.add(i);
+            }
         }
     }
     lanes
@@ -151,8 +154,12 @@ unsafe fn put<A: Real>(y: *mut A, len: usize, lanes: [A; LANES]) {
     unsafe {
         if len >= LANES {
             *y.cast::<[A; LANES]>() = lanes;
-        } else {
-            std::ptr::copy_nonoverlapping(lanes.as_ptr(), y, len);
+            return;
+        }
+        for (i, &lane) in lanes.iter().enumerate() {
+            if i < len {
+                *y.add(i) = lane;
+            }
         }
     }
 }
