@@ -36,6 +36,6 @@ pub use half;
 pub use layout::{Layout, checked_len};
 pub use map::Map;
 pub use program::{Base, Extern, Kernel, Operand, Program, Step};
-pub use random::{Distribution, Random};
+pub use random::{Distribution, Philox, Random};
 pub use reduce::{Reduce, ReduceOp};
 pub use softmax::Softmax;
