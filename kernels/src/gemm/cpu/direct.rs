@@ -1,0 +1,168 @@
+//! `f32` and `f64`: panels of B as wide as two vectors, under them tiles of a few rows.
+
+use super::microkernel::{Kernels, Real, Tile};
+use super::pack::{self, Panel};
+use super::{Compute, Problem, Region, Target};
+use crate::cpu::{Context, Cpu, Place};
+use std::ops::Range;
+
+/// `k` is summed in blocks of at most so many, each from zero: this keeps a panel of B in the caches, and long sums
+/// accurate. It depends on nothing but `k`, as results do.
+const DEPTH: usize = 512;
+
+/// Row strides of B in bytes from which on a copy is faster: one page.
+const FAR: usize = 4096;
+
+/// How a panel of B comes to lie in contiguous rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Packing {
+    None,
+    Rows,
+    Columns,
+    Scattered,
+}
+
+pub(super) struct Direct<T: Real> {
+    kernels: &'static Kernels<T>,
+    packing: Packing,
+    depth: usize,
+}
+
+impl<T: Real> Direct<T> {
+    pub(super) fn new(problem: &Problem, cpu: Cpu) -> Direct<T> {
+        let kernels = T::kernels(cpu.isa);
+        let stride = problem.b_k.unsigned_abs().saturating_mul(size_of::<T>());
+        let packing = match (problem.b_column, problem.b_k) {
+            (1, _) if stride >= FAR && problem.m > 4 * kernels.tiles.len() && problem.k > 1 => Packing::Rows,
+            (1, _) => Packing::None,
+            (_, 1) => Packing::Columns,
+            _ => Packing::Scattered,
+        };
+        let depth = problem.k.div_ceil(problem.k.div_ceil(DEPTH).max(1));
+        Direct { kernels, packing, depth }
+    }
+
+    /// Columns of a panel.
+    #[inline]
+    fn width(&self) -> usize {
+        2 * self.kernels.lanes
+    }
+}
+
+impl<T: Real> Compute for Direct<T> {
+    fn grain(&self) -> (usize, usize) {
+        (self.kernels.tiles.len(), self.width())
+    }
+
+    fn most_rows(&self) -> usize {
+        512
+    }
+
+    fn cost(&self, problem: &Problem) -> usize {
+        let columns = problem.n.next_multiple_of(self.kernels.lanes);
+        problem.m.saturating_mul(columns).saturating_mul(2 * problem.k) / self.kernels.rate
+    }
+
+    fn column_overhead(&self) -> usize {
+        match self.packing {
+            Packing::None => 1,
+            Packing::Rows => 8,
+            Packing::Columns => 12,
+            Packing::Scattered => 64,
+        }
+    }
+
+    fn scratch(&self) -> usize {
+        if self.packing == Packing::None { 0 } else { self.depth * self.width() * size_of::<T>() }
+    }
+
+    fn result_size(&self) -> usize {
+        size_of::<T>()
+    }
+
+    unsafe fn region(
+        &self,
+        context: &Context<'_>,
+        problem: &Problem,
+        region: &Region,
+        target: Target,
+        scratch: *mut u8,
+    ) {
+        let (at_a, at_b) = problem.offsets(region.batch);
+        let a = context.at::<T>(problem.a).wrapping_offset(at_a + region.rows.start as isize * problem.a_row);
+        let b = context
+            .at::<T>(problem.b)
+            .wrapping_offset(at_b + region.columns.start as isize * problem.b_column)
+            .cast_const();
+        let (rows, columns) = (region.rows.len(), region.columns.len());
+        let tiles = rows.div_ceil(self.kernels.tiles.len());
+        let (height, higher) = (rows / tiles, rows % tiles);
+        let mut done = 0;
+        // At least one round: a product over nothing is zero.
+        loop {
+            let k = self.depth.min(problem.k - done);
+            for column in (0..columns).step_by(self.width()) {
+                let width = self.width().min(columns - column);
+                let vectors = width.div_ceil(self.kernels.lanes);
+                let from =
+                    b.wrapping_offset(done as isize * problem.b_k).wrapping_offset(column as isize * problem.b_column);
+                let mut tile = Tile {
+                    k,
+                    a: a.wrapping_offset(done as isize * problem.a_k).cast_const(),
+                    a_row: problem.a_row,
+                    a_k: problem.a_k,
+                    b: from,
+                    b_k: problem.b_k,
+                    c: target.start.cast::<T>().wrapping_add(column),
+                    c_row: target.row,
+                    last: width - (vectors - 1) * self.kernels.lanes,
+                    accumulate: done > 0,
+                };
+                // SAFETY: the caller vouches for operands, target and scratch, which has room for a panel; the kernels
+                // are those of an instruction set that the device was checked to have.
+                unsafe {
+                    if self.packing != Packing::None {
+                        let panel = Panel {
+                            b: from,
+                            b_k: problem.b_k,
+                            b_column: problem.b_column,
+                            k,
+                            columns: width,
+                            to: scratch.cast::<T>(),
+                        };
+                        match self.packing {
+                            Packing::Rows => (self.kernels.pack_rows)(&panel),
+                            Packing::Columns => (self.kernels.pack_columns)(&panel),
+                            _ => pack::scattered(&panel, self.width()),
+                        }
+                        (tile.b, tile.b_k) = (scratch.cast(), self.width() as isize);
+                    }
+                    for number in 0..tiles {
+                        // Tiles of nearly equal height: a low one cannot fill the multiplier's pipeline.
+                        let height = height + usize::from(number < higher);
+                        (self.kernels.tiles[height - 1][vectors - 1])(&tile);
+                        tile.a = tile.a.wrapping_offset(height as isize * problem.a_row);
+                        tile.c = tile.c.wrapping_add(height * target.row);
+                    }
+                }
+            }
+            done += k;
+            if done >= problem.k {
+                return;
+            }
+        }
+    }
+
+    unsafe fn sums(&self, context: &Context<'_>, problem: &Problem, to: Place, columns: Range<usize>) {
+        let panel = Panel {
+            b: context.at::<T>(problem.b).wrapping_offset(columns.start as isize * problem.b_column).cast_const(),
+            b_k: problem.b_k,
+            b_column: problem.b_column,
+            k: problem.k,
+            columns: columns.len(),
+            to: context.at::<T>(to).wrapping_add(columns.start),
+        };
+        // SAFETY: the caller vouches for the operands; the kernels are those of the device's instruction set.
+        unsafe { if problem.b_column == 1 { (self.kernels.column_sums)(&panel) } else { pack::scattered_sums(&panel) } }
+    }
+}
