@@ -1,7 +1,7 @@
 //! `f32` and `f64`: panels of B as wide as two vectors, under them tiles of a few rows.
 
-use super::microkernel::{Kernels, Real, Tile};
-use super::pack::{self, Panel};
+use super::microkernel::{Kernels, Real, Tile, WIDE};
+use super::pack::{self, Dots, Panel};
 use super::{Compute, Problem, Region, Target};
 use crate::cpu::{Context, Cpu, Place};
 use std::ops::Range;
@@ -13,10 +13,15 @@ const DEPTH: usize = 512;
 /// Row strides of B in bytes from which on a copy is faster: one page.
 const FAR: usize = 4096;
 
+/// Up to so many rows of A, copying a transposed B is more work than multiplying.
+const FEW: usize = 4;
+
 /// How a panel of B comes to lie in contiguous rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Packing {
     None,
+    /// Not at all: rows of A and columns of B, both contiguous, are multiplied element by element.
+    Dots,
     Rows,
     Columns,
     Scattered,
@@ -32,7 +37,9 @@ impl<T: Real> Direct<T> {
     pub(super) fn new(problem: &Problem, cpu: Cpu) -> Direct<T> {
         let kernels = T::kernels(cpu.isa);
         let stride = problem.b_k.unsigned_abs().saturating_mul(size_of::<T>());
+        let dots = problem.a_k == 1 && problem.b_k == 1 && problem.m <= FEW && problem.k >= kernels.lanes / 2;
         let packing = match (problem.b_column, problem.b_k) {
+            (column, _) if dots && (column != 1 || problem.n == 1) => Packing::Dots,
             (1, _) if stride >= FAR && problem.m > 4 * kernels.tiles.len() && problem.k > 1 => Packing::Rows,
             (1, _) => Packing::None,
             (_, 1) => Packing::Columns,
@@ -65,7 +72,7 @@ impl<T: Real> Compute for Direct<T> {
 
     fn column_overhead(&self) -> usize {
         match self.packing {
-            Packing::None => 1,
+            Packing::None | Packing::Dots => 1,
             Packing::Rows => 8,
             Packing::Columns => 12,
             Packing::Scattered => 64,
@@ -73,7 +80,10 @@ impl<T: Real> Compute for Direct<T> {
     }
 
     fn scratch(&self) -> usize {
-        if self.packing == Packing::None { 0 } else { self.depth * self.width() * size_of::<T>() }
+        match self.packing {
+            Packing::None | Packing::Dots => 0,
+            _ => self.depth * self.width() * size_of::<T>(),
+        }
     }
 
     fn result_size(&self) -> usize {
@@ -95,15 +105,34 @@ impl<T: Real> Compute for Direct<T> {
             .wrapping_offset(at_b + region.columns.start as isize * problem.b_column)
             .cast_const();
         let (rows, columns) = (region.rows.len(), region.columns.len());
-        let tiles = rows.div_ceil(self.kernels.tiles.len());
-        let (height, higher) = (rows / tiles, rows % tiles);
+        if self.packing == Packing::Dots {
+            for row in 0..rows {
+                let dots = Dots {
+                    a: a.wrapping_offset(row as isize * problem.a_row).cast_const(),
+                    b,
+                    b_column: problem.b_column,
+                    k: problem.k,
+                    columns,
+                    to: target.start.cast::<T>().wrapping_add(row * target.row),
+                };
+                // SAFETY: the caller vouches for operands and target; the kernel is one of the device's instruction set.
+                unsafe { (self.kernels.dots)(&dots) }
+            }
+            return;
+        }
+        // Divisions would be half of the time that a tiny product takes.
+        let highest = self.kernels.tiles.len();
+        let tiles = if rows <= highest { 1 } else { rows.div_ceil(highest) };
+        let (height, higher) = if tiles == 1 { (rows, 0) } else { (rows / tiles, rows % tiles) };
+        let wide = if rows == 1 && self.packing == Packing::None { WIDE * self.kernels.lanes } else { usize::MAX };
         let mut done = 0;
         // At least one round: a product over nothing is zero.
         loop {
             let k = self.depth.min(problem.k - done);
-            for column in (0..columns).step_by(self.width()) {
-                let width = self.width().min(columns - column);
-                let vectors = width.div_ceil(self.kernels.lanes);
+            let mut column = 0;
+            while column < columns {
+                let width = if columns - column >= wide { wide } else { self.width().min(columns - column) };
+                let vectors = 1 + usize::from(width > self.kernels.lanes);
                 let from =
                     b.wrapping_offset(done as isize * problem.b_k).wrapping_offset(column as isize * problem.b_column);
                 let mut tile = Tile {
@@ -115,12 +144,17 @@ impl<T: Real> Compute for Direct<T> {
                     b_k: problem.b_k,
                     c: target.start.cast::<T>().wrapping_add(column),
                     c_row: target.row,
-                    last: width - (vectors - 1) * self.kernels.lanes,
+                    last: if width == wide { self.kernels.lanes } else { width - (vectors - 1) * self.kernels.lanes },
                     accumulate: done > 0,
                 };
                 // SAFETY: the caller vouches for operands, target and scratch, which has room for a panel; the kernels
                 // are those of an instruction set that the device was checked to have.
                 unsafe {
+                    if width == wide {
+                        (self.kernels.wide)(&tile);
+                        column += width;
+                        continue;
+                    }
                     if self.packing != Packing::None {
                         let panel = Panel {
                             b: from,
@@ -145,6 +179,7 @@ impl<T: Real> Compute for Direct<T> {
                         tile.c = tile.c.wrapping_add(height * target.row);
                     }
                 }
+                column += width;
             }
             done += k;
             if done >= problem.k {

@@ -3,7 +3,7 @@
 //! Broadcasting lets A lie in any way, so A is never packed. Every element of C is one chain of multiply-adds over `k`,
 //! whatever the tile it falls into: the division into tiles, and so into threads, does not show in the bits.
 
-use super::pack::{self, Panel};
+use super::pack::{self, Dots, Panel};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
 use crate::Isa;
@@ -91,6 +91,8 @@ pub(super) type TileFn<T> = unsafe fn(&Tile<T>);
 pub(super) struct Kernels<T: 'static> {
     /// By rows less one, then by vectors less one.
     pub(super) tiles: &'static [[TileFn<T>; 2]],
+    /// A tile of one row and [`WIDE`] vectors: a row by itself needs them to keep the multiplier busy.
+    pub(super) wide: TileFn<T>,
     /// Elements of a vector.
     pub(super) lanes: usize,
     /// What a thread reaches, in operations a nanosecond; decides when a second thread pays.
@@ -98,7 +100,11 @@ pub(super) struct Kernels<T: 'static> {
     pub(super) pack_rows: unsafe fn(&Panel<T>),
     pub(super) pack_columns: unsafe fn(&Panel<T>),
     pub(super) column_sums: unsafe fn(&Panel<T>),
+    pub(super) dots: unsafe fn(&Dots<T>),
 }
+
+/// Vectors in a wide tile.
+pub(super) const WIDE: usize = 8;
 
 /// Element types that have kernels.
 pub(super) trait Real: crate::Element + std::ops::Add<Output = Self> {
@@ -132,6 +138,11 @@ macro_rules! kernels {
                 // SAFETY: the caller's duty.
                 unsafe { pack::column_sums::<$simd, T>(panel) }
             }
+            $(#[$feature])?
+            unsafe fn dots<T: Copy + Default + std::ops::Add<Output = T>>(args: &Dots<T>) where $simd: Simd<T> {
+                // SAFETY: the caller's duty.
+                unsafe { pack::dots::<$simd, T>(args) }
+            }
             kernels!(@table F32, f32, $simd, $rows, $rate32);
             kernels!(@table F64, f64, $simd, $rows, $rate64);
         }
@@ -139,11 +150,13 @@ macro_rules! kernels {
     (@table $name:ident, $T:ty, $simd:ty, [$($rows:literal)*], $rate:literal) => {
         pub(super) static $name: Kernels<$T> = Kernels {
             tiles: &[$([compute::<$T, $rows, 1>, compute::<$T, $rows, 2>]),*],
+            wide: compute::<$T, 1, WIDE>,
             lanes: <$simd as Simd<$T>>::LANES,
             rate: $rate,
             pack_rows: pack_rows::<$T>,
             pack_columns: pack_columns::<$T>,
             column_sums: column_sums::<$T>,
+            dots: dots::<$T>,
         };
     };
 }

@@ -85,12 +85,13 @@ impl Problem {
                 _ => problem.batch.push((size, a, b)),
             }
         }
-        if problem.n == 1 && problem.m > 1 && problem.a_row == 1 && !gemm.column_sums {
-            // A column is a row transposed; as a row it is computed in vectors along A's columns.
+        let along = problem.a_row == 1 || (problem.a_k == 1 && problem.b_k == 1);
+        if problem.n == 1 && problem.m > 1 && along && !gemm.column_sums {
+            // A column is a row transposed; as a row it is computed in vectors along whichever axis of A is contiguous.
             std::mem::swap(&mut problem.a, &mut problem.b);
             (problem.m, problem.n) = (1, problem.m);
             (problem.a_k, problem.b_k) = (problem.b_k, problem.a_k);
-            (problem.a_row, problem.b_column) = (0, 1);
+            (problem.a_row, problem.b_column) = (0, problem.a_row);
             problem.batch.iter_mut().for_each(|(_, a, b)| std::mem::swap(a, b));
         }
         // Strides along axes of one element are free; these serve best.
@@ -253,20 +254,22 @@ impl<C: Compute> Gemms<C> {
     fn part(&self, context: &Context<'_>, thread: usize) {
         let problem = &self.problem;
         let (grain_rows, grain_columns) = self.compute.grain();
+        let divide = |len, grain, parts, part| if parts == 1 { 0..len } else { share(len, grain, parts, part) };
         if let Some(sums) = problem.sums {
-            let columns = share(problem.n, grain_columns, self.parts, thread);
+            let columns = divide(problem.n, grain_columns, self.parts, thread);
             // SAFETY: verified operands; the shares of the threads are disjoint.
             unsafe { self.compute.sums(context, problem, sums, columns) }
         }
         match self.split {
             Split::Batch => {
-                for batch in share(problem.batches, 1, self.parts, thread) {
+                for batch in divide(problem.batches, 1, self.parts, thread) {
                     self.region(context, thread, Region { batch, rows: 0..problem.m, columns: 0..problem.n });
                 }
             }
             Split::Grid(rows, columns) if thread < rows * columns => {
-                let rows = share(problem.m, grain_rows, rows, thread / columns);
-                let columns = share(problem.n, grain_columns, columns, thread % columns);
+                let (row, column) = if columns == 1 { (thread, 0) } else { (thread / columns, thread % columns) };
+                let rows = divide(problem.m, grain_rows, rows, row);
+                let columns = divide(problem.n, grain_columns, columns, column);
                 for batch in 0..problem.batches {
                     self.region(context, thread, Region { batch, rows: rows.clone(), columns: columns.clone() });
                 }
@@ -321,8 +324,12 @@ impl<C: Compute> Gemms<C> {
     }
 }
 
-/// The range cut into pieces of `most` or fewer.
+/// The range cut into pieces of `most` or fewer. (`step_by` would divide, which tiny products feel.)
 fn chunks(range: &Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-    let end = range.end;
-    range.clone().step_by(most.max(1)).map(move |start| start..end.min(start.saturating_add(most)))
+    let Range { mut start, end } = *range;
+    std::iter::from_fn(move || {
+        let piece = start..end.min(start.saturating_add(most));
+        start = piece.end;
+        (!piece.is_empty()).then_some(piece)
+    })
 }

@@ -1,4 +1,5 @@
-//! Copies of B's columns that lie as the microkernel reads them, and sums of B's columns.
+//! What is done to B besides the microkernel's loop: copies that lie as it reads them, products with a vector, sums of
+//! columns.
 
 use super::microkernel::Simd;
 
@@ -113,5 +114,74 @@ pub(super) unsafe fn scattered_sums<T: Copy + Default + std::ops::Add<Output = T
         }
         // SAFETY: the caller vouches for `columns` sums.
         unsafe { *panel.to.wrapping_add(column) = total }
+    }
+}
+
+/// A row of A times a transposed B: rows of both are contiguous along `k`.
+#[derive(Clone, Copy)]
+pub(super) struct Dots<T> {
+    pub(super) a: *const T,
+    pub(super) b: *const T,
+    pub(super) b_column: isize,
+    pub(super) k: usize,
+    pub(super) columns: usize,
+    pub(super) to: *mut T,
+}
+
+/// Eight elements of the result at a time. Each is one vector of sums, added up in the end, in whatever group it falls.
+#[inline(always)]
+pub(super) unsafe fn dots<S: Simd<T>, T: Copy + Default + std::ops::Add<Output = T>>(dots: &Dots<T>) {
+    const GROUP: usize = 8;
+    let mut column = 0;
+    while column < dots.columns {
+        // SAFETY: the caller vouches for `columns` runs of `k` elements of B, one of A, and as many results.
+        unsafe {
+            if column + GROUP <= dots.columns {
+                group::<S, T, GROUP>(dots, column);
+                column += GROUP;
+            } else {
+                group::<S, T, 1>(dots, column);
+                column += 1;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn group<S: Simd<T>, T: Copy + Default + std::ops::Add<Output = T>, const N: usize>(
+    dots: &Dots<T>,
+    column: usize,
+) {
+    // SAFETY: the caller vouches for columns `column .. column + N`.
+    unsafe {
+        let b: [*const T; N] = std::array::from_fn(|i| dots.b.wrapping_offset((column + i) as isize * dots.b_column));
+        let mut sums = [S::splat(T::default()); N];
+        let mut k = 0;
+        while k + S::LANES <= dots.k {
+            let a = S::load(dots.a.wrapping_add(k));
+            for i in 0..N {
+                sums[i] = S::mul_add(a, S::load(b[i].wrapping_add(k)), sums[i]);
+            }
+            k += S::LANES;
+        }
+        if k < dots.k {
+            let mask = S::mask(dots.k - k);
+            let a = S::load_some(dots.a.wrapping_add(k), mask);
+            for i in 0..N {
+                sums[i] = S::mul_add(a, S::load_some(b[i].wrapping_add(k), mask), sums[i]);
+            }
+        }
+        for i in 0..N {
+            let mut lanes = [T::default(); 16];
+            S::store(lanes.as_mut_ptr(), sums[i]);
+            let mut width = S::LANES;
+            while width > 1 {
+                width /= 2;
+                for lane in 0..width {
+                    lanes[lane] = lanes[lane] + lanes[lane + width];
+                }
+            }
+            *dots.to.wrapping_add(column + i) = lanes[0];
+        }
     }
 }
