@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// `k` is summed in blocks of at most so many, each from zero: this keeps a panel of B in the caches, and long sums
 /// accurate. It depends on nothing but `k`, as results do.
-const DEPTH: usize = 512;
+const DEPTH: usize = 256;
 
 /// Row strides of B in bytes from which on a copy is faster: one page.
 const FAR: usize = 4096;
