@@ -110,6 +110,8 @@ fn plain(cases: &mut Vec<Case>) -> Result<(), Error> {
             }
         }
     }
+    cases.push(product(DType::F16, [70, 300, 270], [true, false])?);
+    cases.push(product(DType::BF16, [66, 20, 530], [false, true])?);
     // Rows of B pages apart, and more rows and columns than one block.
     cases.push(product(DType::F32, [70, 40, 1030], [false, false])?);
     cases.push(product(DType::F64, [35, 9, 1025], [false, false])?);

@@ -6,10 +6,6 @@ use super::{Compute, Problem, Region, Target};
 use crate::cpu::{Context, Cpu, Place};
 use std::ops::Range;
 
-/// `k` is summed in blocks of at most so many, each from zero: this keeps a panel of B in the caches, and long sums
-/// accurate. It depends on nothing but `k`, as results do.
-const DEPTH: usize = 256;
-
 /// Row strides of B in bytes from which on a copy is faster: one page.
 const FAR: usize = 4096;
 
@@ -45,8 +41,7 @@ impl<T: Real> Direct<T> {
             (_, 1) => Packing::Columns,
             _ => Packing::Scattered,
         };
-        let depth = problem.k.div_ceil(problem.k.div_ceil(DEPTH).max(1));
-        Direct { kernels, packing, depth }
+        Direct { kernels, packing, depth: problem.depth() }
     }
 
     /// Columns of a panel.
@@ -120,10 +115,6 @@ impl<T: Real> Compute for Direct<T> {
             }
             return;
         }
-        // Divisions would be half of the time that a tiny product takes.
-        let highest = self.kernels.tiles.len();
-        let tiles = if rows <= highest { 1 } else { rows.div_ceil(highest) };
-        let (height, higher) = if tiles == 1 { (rows, 0) } else { (rows / tiles, rows % tiles) };
         let wide = if rows == 1 && self.packing == Packing::None { WIDE * self.kernels.lanes } else { usize::MAX };
         let mut done = 0;
         // At least one round: a product over nothing is zero.
@@ -132,7 +123,6 @@ impl<T: Real> Compute for Direct<T> {
             let mut column = 0;
             while column < columns {
                 let width = if columns - column >= wide { wide } else { self.width().min(columns - column) };
-                let vectors = 1 + usize::from(width > self.kernels.lanes);
                 let from =
                     b.wrapping_offset(done as isize * problem.b_k).wrapping_offset(column as isize * problem.b_column);
                 let mut tile = Tile {
@@ -144,7 +134,7 @@ impl<T: Real> Compute for Direct<T> {
                     b_k: problem.b_k,
                     c: target.start.cast::<T>().wrapping_add(column),
                     c_row: target.row,
-                    last: if width == wide { self.kernels.lanes } else { width - (vectors - 1) * self.kernels.lanes },
+                    last: self.kernels.lanes,
                     accumulate: done > 0,
                 };
                 // SAFETY: the caller vouches for operands, target and scratch, which has room for a panel; the kernels
@@ -171,13 +161,7 @@ impl<T: Real> Compute for Direct<T> {
                         }
                         (tile.b, tile.b_k) = (scratch.cast(), self.width() as isize);
                     }
-                    for number in 0..tiles {
-                        // Tiles of nearly equal height: a low one cannot fill the multiplier's pipeline.
-                        let height = height + usize::from(number < higher);
-                        (self.kernels.tiles[height - 1][vectors - 1])(&tile);
-                        tile.a = tile.a.wrapping_offset(height as isize * problem.a_row);
-                        tile.c = tile.c.wrapping_add(height * target.row);
-                    }
+                    self.kernels.column(tile, rows, width);
                 }
                 column += width;
             }

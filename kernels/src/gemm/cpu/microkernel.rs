@@ -57,23 +57,22 @@ unsafe fn tile<S: Simd<T>, T: Copy + Default, const MR: usize, const NV: usize>(
         let (mut a, mut b) = (tile.a, tile.b);
         for _ in 0..tile.k {
             let mut row = [S::splat(T::default()); NV];
-            for v in 0..NV {
+            for (v, vector) in row.iter_mut().enumerate() {
                 let from = b.wrapping_add(v * S::LANES);
-                row[v] = if v + 1 < NV { S::load(from) } else { S::load_some(from, mask) };
+                *vector = if v + 1 < NV { S::load(from) } else { S::load_some(from, mask) };
             }
-            for r in 0..MR {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let element = S::splat(*a.wrapping_offset(r as isize * tile.a_row));
-                for v in 0..NV {
-                    sums[r][v] = S::mul_add(element, row[v], sums[r][v]);
+                for (sum, &vector) in sums.iter_mut().zip(&row) {
+                    *sum = S::mul_add(element, vector, *sum);
                 }
             }
             a = a.wrapping_offset(tile.a_k);
             b = b.wrapping_offset(tile.b_k);
         }
-        for r in 0..MR {
-            for v in 0..NV {
+        for (r, sums) in sums.iter().enumerate() {
+            for (v, &sum) in sums.iter().enumerate() {
                 let to = tile.c.wrapping_add(r * tile.c_row + v * S::LANES);
-                let sum = sums[r][v];
                 if v + 1 < NV {
                     S::store(to, if tile.accumulate { S::add(S::load(to), sum) } else { sum });
                 } else {
@@ -101,6 +100,31 @@ pub(super) struct Kernels<T: 'static> {
     pub(super) pack_columns: unsafe fn(&Panel<T>),
     pub(super) column_sums: unsafe fn(&Panel<T>),
     pub(super) dots: unsafe fn(&Dots<T>),
+}
+
+impl<T> Kernels<T> {
+    /// Computes `rows` rows of C in a panel of at most two vectors: the tiles below each other. The first of them is given,
+    /// but for the number of its last columns.
+    ///
+    /// # Safety
+    /// The tile's pointers are good for so many rows and columns, and the machine has the kernels' instruction set.
+    #[inline]
+    pub(super) unsafe fn column(&self, mut tile: Tile<T>, rows: usize, columns: usize) {
+        let vectors = 1 + usize::from(columns > self.lanes);
+        tile.last = columns - (vectors - 1) * self.lanes;
+        // Divisions would be half of the time that a tiny product takes.
+        let highest = self.tiles.len();
+        let tiles = if rows <= highest { 1 } else { rows.div_ceil(highest) };
+        let (height, higher) = if tiles == 1 { (rows, 0) } else { (rows / tiles, rows % tiles) };
+        for number in 0..tiles {
+            // Tiles of nearly equal height: a low one cannot fill the multiplier's pipeline.
+            let height = height + usize::from(number < higher);
+            // SAFETY: the caller's duty.
+            unsafe { (self.tiles[height - 1][vectors - 1])(&tile) }
+            tile.a = tile.a.wrapping_offset(height as isize * tile.a_row);
+            tile.c = tile.c.wrapping_add(height * tile.c_row);
+        }
+    }
 }
 
 /// Vectors in a wide tile.

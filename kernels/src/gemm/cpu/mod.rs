@@ -3,10 +3,11 @@
 use crate::cpu::{Context, Cpu, Launch, Place, share};
 use crate::map::cpu::{Blocks, Port};
 use crate::{DType, Error, Gemm, Step};
-use half::{bf16, f16};
+use ::half::{bf16, f16};
 use std::ops::Range;
 
 mod direct;
+mod half;
 mod microkernel;
 mod pack;
 mod simple;
@@ -23,15 +24,19 @@ pub(crate) fn prepare(gemm: &Gemm, step: &Step, cpu: Cpu) -> Result<Box<dyn Laun
     Ok(match dtype {
         DType::F32 if given == DType::F32 => launch(direct::Direct::<f32>::new(&problem, cpu), problem, epilogue, cpu),
         DType::F64 => launch(direct::Direct::<f64>::new(&problem, cpu), problem, epilogue, cpu),
-        DType::F32 => launch(simple::Simple::<f32>::new(given), problem, epilogue, cpu),
-        DType::F16 => launch(simple::Simple::<f16>::new(given), problem, epilogue, cpu),
-        DType::BF16 => launch(simple::Simple::<bf16>::new(given), problem, epilogue, cpu),
-        DType::U8 => launch(simple::Simple::<u8>::new(given), problem, epilogue, cpu),
-        DType::I32 => launch(simple::Simple::<i32>::new(given), problem, epilogue, cpu),
-        DType::I64 => launch(simple::Simple::<i64>::new(given), problem, epilogue, cpu),
+        DType::F32 => launch(half::Half::<f32>::new(cpu, given), problem, epilogue, cpu),
+        DType::F16 => launch(half::Half::<f16>::new(cpu, given), problem, epilogue, cpu),
+        DType::BF16 => launch(half::Half::<bf16>::new(cpu, given), problem, epilogue, cpu),
+        DType::U8 => launch(simple::Simple::<u8>::new(), problem, epilogue, cpu),
+        DType::I32 => launch(simple::Simple::<i32>::new(), problem, epilogue, cpu),
+        DType::I64 => launch(simple::Simple::<i64>::new(), problem, epilogue, cpu),
         DType::Bool => return Err(Error::dtype("a product of matrices of bool")),
     })
 }
+
+/// `k` is summed in blocks of at most so many, each from zero: this keeps a panel of B in the caches, and long sums
+/// accurate. It depends on nothing but `k`, as results do.
+const DEPTH: usize = 256;
 
 /// Sizes, places and strides.
 struct Problem {
@@ -79,7 +84,7 @@ impl Problem {
                 None if b == 0 && (a == problem.a_row * problem.m as isize || problem.m == 1) => {
                     problem.a_row = if problem.m == 1 { a } else { problem.a_row };
                     problem.m *= size;
-                    problem.batches = if size == 0 { 1 } else { problem.batches / size };
+                    problem.batches = problem.batches.checked_div(size).unwrap_or(1);
                 }
                 Some((inner, ia, ib)) if a == *ia * *inner as isize && b == *ib * *inner as isize => *inner *= size,
                 _ => problem.batch.push((size, a, b)),
@@ -98,6 +103,11 @@ impl Problem {
         problem.b_column = if problem.n == 1 { 1 } else { problem.b_column };
         problem.b_k = if problem.k == 1 { problem.n as isize } else { problem.b_k };
         problem
+    }
+
+    /// The length of the blocks of `k`, the last excepted.
+    fn depth(&self) -> usize {
+        self.k.div_ceil(self.k.div_ceil(DEPTH).max(1))
     }
 
     /// Where a matrix of the batch starts in A and B.
@@ -202,8 +212,8 @@ enum Split {
     Grid(usize, usize),
 }
 
-/// From so many nanoseconds of work on, a further thread pays.
-const WORTH: usize = 1500;
+/// From so many nanoseconds of work on, a further thread pays. Tests divide even the smallest products.
+const WORTH: usize = if cfg!(test) { 1 } else { 1500 };
 
 struct Gemms<C> {
     compute: C,
@@ -216,7 +226,7 @@ struct Gemms<C> {
 fn launch<C: Compute>(compute: C, problem: Problem, epilogue: Option<Epilogue>, cpu: Cpu) -> Box<dyn Launch> {
     let each = compute.cost(&problem);
     let parts = (each.saturating_mul(problem.batches) / WORTH).clamp(1, cpu.threads);
-    let whole = problem.batches % parts == 0 || problem.batches >= 4 * parts || each < WORTH * parts;
+    let whole = problem.batches.is_multiple_of(parts) || problem.batches >= 4 * parts || each < WORTH * parts;
     let split = if problem.batches > 1 && whole { Split::Batch } else { grid(&compute, &problem, parts) };
     Box::new(Gemms { compute, problem, epilogue, parts, split })
 }

@@ -159,21 +159,21 @@ unsafe fn group<S: Simd<T>, T: Copy + Default + std::ops::Add<Output = T>, const
         let mut k = 0;
         while k + S::LANES <= dots.k {
             let a = S::load(dots.a.wrapping_add(k));
-            for i in 0..N {
-                sums[i] = S::mul_add(a, S::load(b[i].wrapping_add(k)), sums[i]);
+            for (sum, b) in sums.iter_mut().zip(&b) {
+                *sum = S::mul_add(a, S::load(b.wrapping_add(k)), *sum);
             }
             k += S::LANES;
         }
         if k < dots.k {
             let mask = S::mask(dots.k - k);
             let a = S::load_some(dots.a.wrapping_add(k), mask);
-            for i in 0..N {
-                sums[i] = S::mul_add(a, S::load_some(b[i].wrapping_add(k), mask), sums[i]);
+            for (sum, b) in sums.iter_mut().zip(&b) {
+                *sum = S::mul_add(a, S::load_some(b.wrapping_add(k), mask), *sum);
             }
         }
-        for i in 0..N {
+        for (i, &sum) in sums.iter().enumerate() {
             let mut lanes = [T::default(); 16];
-            S::store(lanes.as_mut_ptr(), sums[i]);
+            S::store(lanes.as_mut_ptr(), sum);
             let mut width = S::LANES;
             while width > 1 {
                 width /= 2;

@@ -1,4 +1,4 @@
-use super::super::cases::noise;
+use super::super::cases::{cases, noise};
 use crate::{Base, DType, Device, Extern, Gemm, Isa, Kernel, Layout, Memory, Operand, Program, Step};
 
 /// A product whose operands, C and column sums are an extern each.
@@ -52,4 +52,10 @@ fn results_do_not_depend_on_the_number_of_threads() {
             }
         }
     }
+}
+
+#[test]
+fn every_case_passes_when_it_is_divided_among_threads() {
+    let device = Device::cpu().threads(3);
+    cases().unwrap().iter().for_each(|case| case.check(&device).unwrap());
 }
