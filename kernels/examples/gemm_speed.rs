@@ -2,7 +2,8 @@
 
 use std::{hint::black_box, time::Instant};
 use wengert_kernels::{
-    Array, Base, DType, Device, Error, Extern, Gemm, Isa, Kernel, Layout, Memory, Operand, Program, Step,
+    Array, Base, Binary, DType, Device, Error, Expr, Extern, Gemm, Isa, Kernel, Layout, Memory, Operand, Program,
+    Scalar, Step, Unary,
 };
 
 /// `m`, `k`, `n`, and whether A and B are transposed views.
@@ -40,7 +41,18 @@ const SHAPES: &[(DType, Shape)] = &[
     (DType::I32, (128, 128, 128, false, false)),
 ];
 
-fn program(dtype: DType, (m, k, n, ta, tb): Shape) -> Program {
+/// What a dense layer computes of each element: `relu(c + bias)`.
+fn bias_relu(dtype: DType) -> Result<Expr, Error> {
+    let mut expr = Expr::new([dtype, dtype]);
+    let c = expr.push(Scalar::Input(0))?;
+    let bias = expr.push(Scalar::Input(1))?;
+    let sum = expr.push(Scalar::Binary(Binary::Add, c, bias))?;
+    let relu = expr.push(Scalar::Unary(Unary::Relu, sum))?;
+    expr.output(relu, dtype)?;
+    Ok(expr)
+}
+
+fn program(dtype: DType, (m, k, n, ta, tb): Shape, fused: bool) -> Result<Program, Error> {
     let memory = |name: &str, len, written| Extern { name: name.into(), dtype, len, written };
     let operand = |number, rows, columns, transposed| {
         let layout = match transposed {
@@ -49,31 +61,35 @@ fn program(dtype: DType, (m, k, n, ta, tb): Shape) -> Program {
         };
         Operand { base: Base::Extern(number), offset: 0, dtype, layout }
     };
+    let mut inputs = vec![operand(0, m, k, ta), operand(1, k, n, tb)];
+    if fused {
+        let layout = Layout::contiguous(&[n]).broadcast_to(&[m, n])?;
+        inputs.push(Operand { base: Base::Extern(3), offset: 0, dtype, layout });
+    }
+    let epilogue = if fused { Some(bias_relu(dtype)?) } else { None };
     let step = Step {
-        kernel: Kernel::Gemm(Gemm { column_sums: false, epilogue: None }),
-        inputs: vec![operand(0, m, k, ta), operand(1, k, n, tb)],
+        kernel: Kernel::Gemm(Gemm { column_sums: false, epilogue }),
+        inputs,
         outputs: vec![operand(2, m, n, false)],
         label: String::new(),
     };
-    let externs = vec![memory("a", m * k, false), memory("b", k * n, false), memory("c", m * n, true)];
-    Program { arena: 0, externs, steps: vec![step] }
+    let externs =
+        vec![memory("a", m * k, false), memory("b", k * n, false), memory("c", m * n, true), memory("bias", n, false)];
+    Ok(Program { arena: 0, externs, steps: vec![step] })
 }
 
 /// Nanoseconds of one product: the median and the least of several measurements.
-fn measure(device: &Device, dtype: DType, shape: Shape) -> Result<(f64, f64), Error> {
-    let program = program(dtype, shape);
+fn measure(device: &Device, dtype: DType, shape: Shape, fused: bool) -> Result<(f64, f64), Error> {
+    let program = program(dtype, shape, fused)?;
     let mut executor = device.executor()?;
     let mut loaded = executor.load(&program)?;
     let ones = |n: usize| Array::from_fn(dtype, &[program.externs[n].len], |i| (i % 3) as f64 - 1.0);
-    let (a, b, mut c) = (ones(0)?, ones(1)?, ones(2)?);
+    let (a, b, mut c, bias) = (ones(0)?, ones(1)?, ones(2)?, ones(3)?);
     let c = c.bytes_mut()?;
     let mut run = |steps: usize| {
         let start = Instant::now();
-        executor.run(
-            &mut loaded,
-            steps,
-            [Memory::Read(black_box(a.bytes())), Memory::Read(b.bytes()), Memory::Write(c)].into_iter(),
-        )?;
+        let read = |array| Memory::Read(Array::bytes(black_box(array)));
+        executor.run(&mut loaded, steps, [read(&a), read(&b), Memory::Write(c), read(&bias)].into_iter())?;
         Ok::<f64, Error>(start.elapsed().as_nanos() as f64)
     };
     let once = run(1)?.min(run(1)?).min(run(1)?);
@@ -91,11 +107,11 @@ fn main() -> Result<(), Error> {
         Some("portable") => Isa::Portable,
         _ => Isa::detect(),
     };
-    println!("{isa}: GF/s (median, best) and median ns with 1 and 2 threads");
+    println!("{isa}: GF/s (median, best) and median ns with 1 and 2 threads, and with 2 and relu(c + bias)");
     for &(dtype, shape @ (m, k, n, ta, tb)) in SHAPES {
         print!("{dtype} {m:>5} x {k:>4} x {n:>4} {}", ["NN", "NT", "TN", "TT"][usize::from(ta) * 2 + usize::from(tb)]);
-        for threads in [1, 2] {
-            let (median, best) = measure(&Device::cpu().isa(isa)?.threads(threads), dtype, shape)?;
+        for (threads, fused) in [(1, false), (2, false), (2, true)] {
+            let (median, best) = measure(&Device::cpu().isa(isa)?.threads(threads), dtype, shape, fused)?;
             let flops = (2 * m * k * n) as f64;
             print!("   {:7.1} ({:5.1}) {median:>12.1}", flops / median, flops / best);
         }
