@@ -166,9 +166,11 @@ impl<'a> Cursor<'a> {
         self.error(format_args!("expected {what}, found {found}"))
     }
 
-    /// An error at this place.
+    /// An error at this place, or the token behind its blanks.
     pub(crate) fn error(&self, what: impl fmt::Display) -> Error {
-        let before = &self.text[..self.at];
+        let mut place = self.clone();
+        place.skip_blanks();
+        let before = &self.text[..place.at];
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
         Error::invalid(format!("line {line}, column {column}: {what}"))

@@ -143,10 +143,11 @@ fn scalar(array: &ArrayView<'_>) -> String {
         return words(array, &[0], 0)[0].trim_start().into();
     }
     let x = array.to_f64()[0];
-    let digits = Digits::shortest(array.dtype, x);
     if !x.is_finite() {
-        non_finite(x).into()
-    } else if x == 0.0 || (1e-4..ceiling(array.dtype, 1e16)).contains(&x.abs()) {
+        return non_finite(x).into();
+    }
+    let digits = Digits::shortest(array.dtype, x);
+    if x == 0.0 || (1e-4..ceiling(array.dtype, 1e16)).contains(&x.abs()) {
         let text = digits.positional();
         if text.ends_with('.') { text + "0" } else { text }
     } else {
@@ -220,7 +221,7 @@ struct Digits {
 }
 
 impl Digits {
-    /// The fewest digits that read back as the same value of `dtype`, of several the nearest, of two the even ones.
+    /// For a finite `x`, the fewest digits that read back as the same value of `dtype`, of several the nearest, of two the even ones.
     fn shortest(dtype: DType, x: f64) -> Digits {
         let reads_back = |text: &String| match dtype {
             DType::F32 => text.parse() == Ok(x as f32),
@@ -238,7 +239,7 @@ impl Digits {
         let shortest = Digits::from_scientific(&text);
         let precision = shortest.digits.len() - 1;
         let even = format!("{x:.precision$e}");
-        if x.is_finite() && reads_back(&even) { Digits::from_scientific(&even) } else { shortest }
+        if reads_back(&even) { Digits::from_scientific(&even) } else { shortest }
     }
 
     /// From the text of `{:e}`; trailing zeros go.
