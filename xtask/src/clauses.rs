@@ -22,10 +22,11 @@ pub(crate) fn check(root: &Path) -> Outcome {
     }
     let faults = faults(&clauses(&law)?, &cited);
     faults.iter().for_each(|fault| eprintln!("{fault}"));
-    match faults.len() {
-        0 => Ok(println!("clauses: each is cited")),
-        count => Err(format!("{count} clauses and citations do not match")),
+    if !faults.is_empty() {
+        return Err(format!("{} clauses and citations do not match", faults.len()));
     }
+    println!("clauses: each is cited");
+    Ok(())
 }
 
 /// The clause at the start of `text`, and what follows.

@@ -326,7 +326,7 @@ mod tests {
             ["", "dense_1 at src/main.rs:3:5", " # \"quoted\" 'π' \\n ", "two\nlines\r\n\t\0", " ", "\u{a0}x\u{2003}"];
         let steps = kernels.into_iter().enumerate().map(|(n, kernel)| {
             let operand = |n: usize, layout: &Layout| Operand {
-                base: if n % 2 == 0 { Base::Arena } else { Base::Extern(n as u32) },
+                base: if n.is_multiple_of(2) { Base::Arena } else { Base::Extern(n as u32) },
                 offset: n * 64,
                 dtype: DType::ALL[n % 8],
                 layout: layout.clone(),
@@ -342,7 +342,7 @@ mod tests {
             name: (*name).into(),
             dtype: DType::ALL[n],
             len: n * 1000,
-            written: n % 2 == 0,
+            written: n.is_multiple_of(2),
         });
         Program { arena: 4096, externs: externs.collect(), steps: steps.collect() }
     }
