@@ -13,6 +13,7 @@ mod device;
 mod dtype;
 mod error;
 mod expr;
+pub mod files;
 mod gather;
 mod gemm;
 mod layout;
@@ -22,6 +23,7 @@ mod random;
 mod reduce;
 mod reference;
 mod softmax;
+mod text;
 
 pub use array::{Array, ArrayView};
 pub use buffer::Buffer;
