@@ -151,7 +151,10 @@ impl Dataset {
         }
         match size(self.len() as f64) as usize {
             part if part > 0 && part < self.len() => Ok(part),
-            _ => Err(Error::invalid(format!("a fraction of {fraction} leaves nothing of {} examples on one side", self.len()))),
+            _ => Err(Error::invalid(format!(
+                "a fraction of {fraction} leaves nothing of {} examples on one side",
+                self.len()
+            ))),
         }
     }
 
@@ -233,7 +236,10 @@ impl Dataset {
     fn checked_labels(&self, classes: usize) -> Result<Vec<usize>, Error> {
         let check = |(row, label): (usize, i64)| {
             usize::try_from(label).ok().filter(|&label| label < classes).ok_or_else(|| {
-                Error::data(format!("row {row} has label {label}, but with {classes} classes labels run from 0 to {}", classes as i128 - 1))
+                Error::data(format!(
+                    "row {row} has label {label}, but with {classes} classes labels run from 0 to {}",
+                    classes as i128 - 1
+                ))
             })
         };
         self.labels()?.into_iter().enumerate().map(check).collect()
@@ -255,7 +261,15 @@ impl Dataset {
 
 impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Dataset({} examples: x {} {:?}, y {} {:?})", self.len(), self.x.dtype(), self.x.shape(), self.y.dtype(), self.y.shape())
+        write!(
+            f,
+            "Dataset({} examples: x {} {:?}, y {} {:?})",
+            self.len(),
+            self.x.dtype(),
+            self.x.shape(),
+            self.y.dtype(),
+            self.y.shape()
+        )
     }
 }
 
@@ -266,7 +280,9 @@ mod tests {
     fn ten() -> Dataset {
         let x: Vec<f32> = (0..20).map(|i| i as f32).collect();
         let y: Vec<u8> = (0..10).map(|i| i % 3).collect();
-        Dataset::new(Array::new(&[10, 2], &x).unwrap(), Array::new(&[10], &y).unwrap()).unwrap().with_classes(["a", "b", "c"])
+        Dataset::new(Array::new(&[10, 2], &x).unwrap(), Array::new(&[10], &y).unwrap())
+            .unwrap()
+            .with_classes(["a", "b", "c"])
     }
 
     /// The examples of `ten` hold `2 row` and `2 row + 1`, so that each tells its row.
@@ -282,7 +298,10 @@ mod tests {
     fn examples_and_targets_must_match_in_number() {
         let array = |shape: &[usize]| Array::zeros(DType::F32, shape).unwrap();
         let error = Dataset::new(array(&[3, 2]), array(&[4])).unwrap_err();
-        assert!(error.is_shape() && error.to_string().contains("3 examples") && error.to_string().contains("[4]"), "{error}");
+        assert!(
+            error.is_shape() && error.to_string().contains("3 examples") && error.to_string().contains("[4]"),
+            "{error}"
+        );
         assert!(Dataset::new(array(&[]), array(&[])).unwrap_err().is_shape());
         assert!(Dataset::new(array(&[0, 2]), array(&[0])).unwrap().is_empty());
     }
@@ -314,13 +333,16 @@ mod tests {
 
     #[test]
     fn a_label_out_of_range_is_named_with_its_row() {
-        let set = Dataset::new(Array::zeros(DType::F32, &[3, 1]).unwrap(), Array::new(&[3], &[0i64, 1, -7]).unwrap()).unwrap();
+        let set = Dataset::new(Array::zeros(DType::F32, &[3, 1]).unwrap(), Array::new(&[3], &[0i64, 1, -7]).unwrap())
+            .unwrap();
         let error = set.one_hot(2).unwrap_err();
         assert!(error.is_data());
         assert_eq!(error.to_string(), "row 2 has label -7, but with 2 classes labels run from 0 to 1");
         assert!(ten().one_hot(2).unwrap_err().to_string().starts_with("row 2 has label 2"));
         assert!(ten().one_hot(0).is_err());
-        assert!(ten().map_x(|x| Ok::<_, Error>(x.clone())).unwrap().one_hot(3).unwrap().one_hot(3).unwrap_err().is_shape());
+        assert!(
+            ten().map_x(|x| Ok::<_, Error>(x.clone())).unwrap().one_hot(3).unwrap().one_hot(3).unwrap_err().is_shape()
+        );
         assert_eq!(ten().class_counts(4).unwrap(), [4, 3, 3, 0]);
     }
 
@@ -335,7 +357,8 @@ mod tests {
 
     #[test]
     fn rows_without_elements_are_rows() {
-        let set = Dataset::new(Array::zeros(DType::F32, &[3, 0]).unwrap(), Array::zeros(DType::U8, &[3]).unwrap()).unwrap();
+        let set =
+            Dataset::new(Array::zeros(DType::F32, &[3, 0]).unwrap(), Array::zeros(DType::U8, &[3]).unwrap()).unwrap();
         assert_eq!(set.shuffled(1).unwrap().x().shape(), [3, 0]);
     }
 }

@@ -30,7 +30,10 @@ pub(crate) fn select(array: &Array, rows: &[usize]) -> Result<Array, Error> {
 pub(crate) fn copy_rows(array: &Array, rows: &[usize], target: &mut [u8]) -> Result<(), Error> {
     let (count, bytes) = rows_of(array);
     if let Some(row) = rows.iter().find(|&&row| row >= count) {
-        return Err(Error::invalid(format!("there is no row {row}: the array of shape {:?} has {count}", array.shape())));
+        return Err(Error::invalid(format!(
+            "there is no row {row}: the array of shape {:?} has {count}",
+            array.shape()
+        )));
     }
     if bytes > 0 {
         for (target, &row) in target.chunks_exact_mut(bytes).zip(rows) {

@@ -48,7 +48,9 @@ pub fn read(path: impl AsRef<Path>) -> Result<Array, Error> {
     let bad = |what: String| Error::data(format!("{}: {what}", path.display()));
     let failed = |cause: io::Error| match cause.kind() {
         io::ErrorKind::UnexpectedEof => bad(String::from("the file ends in the middle")),
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => bad(format!("the compressed data are damaged: {cause}")),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            bad(format!("the compressed data are damaged: {cause}"))
+        }
         _ => Error::from_io(path.display(), cause),
     };
     let mut file = File::open(path).map_err(failed)?;
@@ -108,11 +110,16 @@ fn parse(
         )));
     }
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(expected + 1).map_err(|_| Error::out_of_memory(format!("no memory for {expected} bytes of an IDX file")))?;
+    bytes
+        .try_reserve_exact(expected + 1)
+        .map_err(|_| Error::out_of_memory(format!("no memory for {expected} bytes of an IDX file")))?;
     // One byte more than expected, to notice one too many; at the end of a gzipped stream this also checks its sum.
     source.take(expected as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() < expected {
-        return Err(bad(format!("{} bytes of elements where shape {shape:?} takes {expected}: the file is cut off", bytes.len())));
+        return Err(bad(format!(
+            "{} bytes of elements where shape {shape:?} takes {expected}: the file is cut off",
+            bytes.len()
+        )));
     }
     if bytes.len() > expected {
         return Err(bad(format!("there are more bytes than the {expected} that shape {shape:?} takes")));

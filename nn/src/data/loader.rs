@@ -37,7 +37,10 @@ impl Loader {
             return Err(Error::invalid("the batch size is 0: a batch holds at least one example"));
         }
         if data.is_empty() {
-            return Err(Error::data(format!("there are no examples to make batches of: x has shape {:?}", data.x().shape())));
+            return Err(Error::data(format!(
+                "there are no examples to make batches of: x has shape {:?}",
+                data.x().shape()
+            )));
         }
         Ok(Loader { data: data.clone(), batch_size, seed: None, drop_last: false })
     }
@@ -276,7 +279,14 @@ mod tests {
         batches.start(epoch);
         while let Some(batch) = batches.next_batch().unwrap() {
             assert_eq!((batch.x.shape(), batch.y.shape()), (&[batch.rows.len(), 2][..], &[batch.rows.len(), 1][..]));
-            assert!(batch.x.to_f64().chunks(2).zip(batch.rows).all(|(x, &row)| x == [2.0 * row as f64, 2.0 * row as f64 + 1.0]));
+            assert!(
+                batch
+                    .x
+                    .to_f64()
+                    .chunks(2)
+                    .zip(batch.rows)
+                    .all(|(x, &row)| x == [2.0 * row as f64, 2.0 * row as f64 + 1.0])
+            );
             assert!(batch.y.to_f64().iter().zip(batch.rows).all(|(&y, &row)| y == row as f64));
             seen.push(batch.rows.to_vec());
         }

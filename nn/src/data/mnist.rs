@@ -99,7 +99,9 @@ impl Source {
     /// folder are taken only if the caller named it or its name tells whose they are.
     fn folders(&self, dir: Option<&Path>, known: &[PathBuf]) -> Vec<PathBuf> {
         let mut folders = Vec::new();
-        for (root, named) in dir.map(|dir| (dir, true)).into_iter().chain(known.iter().map(|root| (root.as_path(), false))) {
+        for (root, named) in
+            dir.map(|dir| (dir, true)).into_iter().chain(known.iter().map(|root| (root.as_path(), false)))
+        {
             folders.extend(self.folders.iter().map(|name| root.join(name)));
             if named || self.folders.iter().any(|name| root.file_name().is_some_and(|last| last == *name)) {
                 folders.push(root.to_path_buf());
@@ -124,7 +126,11 @@ impl Source {
         let path = |kind| {
             let name = file(part, kind);
             find(folder, &name).ok_or_else(|| {
-                Error::data(format!("{}: the file is missing, while others of {} are there", folder.join(name).display(), self.title))
+                Error::data(format!(
+                    "{}: the file is missing, while others of {} are there",
+                    folder.join(name).display(),
+                    self.title
+                ))
             })
         };
         let (images, labels) = (path("images-idx3")?, path("labels-idx1")?);
@@ -140,7 +146,11 @@ impl Source {
         }
         let y = y.as_slice::<u8>()?;
         if let Some(row) = y.iter().position(|&label| usize::from(label) >= CLASSES) {
-            return Err(Error::data(format!("{}: row {row} has label {}, and labels run from 0 to 9", labels.display(), y[row])));
+            return Err(Error::data(format!(
+                "{}: row {row} has label {}, and labels run from 0 to 9",
+                labels.display(),
+                y[row]
+            )));
         }
         let y: Vec<i64> = y.iter().map(|&label| label.into()).collect();
         Dataset::new(x, Array::new(&[y.len()], &y)?)?.with_classes(self.classes).scaled(255.0)
@@ -201,7 +211,9 @@ mod tests {
         let folder = Folder::new();
         write(&folder.path("mnist"));
         let (root, own) = (folder.path(""), folder.path("mnist"));
-        for (dir, known) in [(Some(&root), vec![]), (Some(&own), vec![]), (None, vec![root.clone()]), (None, vec![own.clone()])] {
+        for (dir, known) in
+            [(Some(&root), vec![]), (Some(&own), vec![]), (None, vec![root.clone()]), (None, vec![own.clone()])]
+        {
             let (train, test) = MNIST.load(dir.map(PathBuf::as_path), &known).unwrap();
             assert_eq!((train.x().shape(), test.x().shape()), (&[3, 28, 28][..], &[2, 28, 28][..]));
             assert_eq!(train.labels().unwrap(), [9, 8, 7]);
@@ -231,7 +243,9 @@ mod tests {
         let folder = Folder::new();
         let zeros = |shape: &[usize]| Array::zeros(DType::U8, shape).unwrap();
         let images = "train-images-idx3-ubyte";
-        assert!(replace(&folder.path("a"), images, zeros(&[3, 8, 8])).contains("[n, 28, 28], found u8 of shape [3, 8, 8]"));
+        assert!(
+            replace(&folder.path("a"), images, zeros(&[3, 8, 8])).contains("[n, 28, 28], found u8 of shape [3, 8, 8]")
+        );
         assert!(replace(&folder.path("b"), images, zeros(&[4, 28, 28])).contains("4 images"));
         let labels = "t10k-labels-idx1-ubyte";
         assert!(replace(&folder.path("c"), labels, zeros(&[2, 1])).contains("shape [n], found"));

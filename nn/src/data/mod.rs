@@ -5,8 +5,8 @@
 //!
 //! | function | examples | where the data are |
 //! |---|---|---|
-//! | [`digits`] | 1,797 images of 8 x 8 | in the crate |
-//! | [`mnist`] | 70,000 images of 28 x 28 | on disk |
+//! | [`digits()`] | 1,797 images of 8 x 8 | in the crate |
+//! | [`mnist()`] | 70,000 images of 28 x 28 | on disk |
 //! | [`fashion_mnist`] | 70,000 images of 28 x 28 | on disk |
 //!
 //! Other data come in as [`Array`](wengert_kernels::Array)s or from [`idx`] files.

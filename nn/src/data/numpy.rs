@@ -113,7 +113,10 @@ mod tests {
     #[test]
     fn the_stream_is_numpys() {
         let mut random = RandomState::new(42);
-        assert_eq!([random.randn(), random.randn(), random.randn()], [0.4967141530112327, -0.13826430117118466, 0.6476885381006925]);
+        assert_eq!(
+            [random.randn(), random.randn(), random.randn()],
+            [0.4967141530112327, -0.13826430117118466, 0.6476885381006925]
+        );
         let mut random = RandomState::new(0);
         assert_eq!([random.rand(), random.rand()], [0.5488135039273248, 0.7151893663724195]);
         assert_eq!(RandomState::new(13).permutation(1797)[..3], [167, 1076, 1747]);

@@ -56,7 +56,8 @@ pub fn digits() -> Result<(Dataset, Dataset), Error> {
 /// ```
 pub fn load() -> Result<Dataset, Error> {
     let words = PACKED.as_chunks::<8>().0.iter().map(|&bytes| u64::from_le_bytes(bytes));
-    let numbers: Vec<u8> = words.flat_map(|word| (0..15).map(move |place| (word / 17u64.pow(place) % 17) as u8)).collect();
+    let numbers: Vec<u8> =
+        words.flat_map(|word| (0..15).map(move |place| (word / 17u64.pow(place) % 17) as u8)).collect();
     let (mut pixels, mut labels) = (Vec::with_capacity(IMAGES * PIXELS), Vec::with_capacity(IMAGES));
     for row in numbers.chunks_exact(PIXELS + 1) {
         pixels.extend_from_slice(&row[..PIXELS]);
@@ -81,7 +82,13 @@ mod tests {
         // The sum of (row + 1) (column + 1) value over the published table of 1,797 rows and 65 columns: a pixel at
         // another place changes it.
         let rows = x.chunks(64).zip(labels).map(|(image, label)| {
-            image.iter().map(|&pixel| u64::from(pixel)).chain([label as u64]).zip(1u64..).map(|(v, j)| v * j).sum::<u64>()
+            image
+                .iter()
+                .map(|&pixel| u64::from(pixel))
+                .chain([label as u64])
+                .zip(1u64..)
+                .map(|(v, j)| v * j)
+                .sum::<u64>()
         });
         assert_eq!(rows.zip(1u64..).map(|(row, i)| row * i).sum::<u64>(), 16_809_934_574);
     }
