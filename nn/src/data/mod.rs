@@ -8,12 +8,14 @@
 //! | [`digits()`] | 1,797 images of 8 x 8 | in the crate |
 //! | [`mnist()`] | 70,000 images of 28 x 28 | on disk |
 //! | [`fashion_mnist`] | 70,000 images of 28 x 28 | on disk |
+//! | [`make_blobs`], [`make_moons`] | points | made on the spot |
 //!
 //! Other data come in as [`Array`](wengert_kernels::Array)s or from [`idx`] files.
 
 mod dataset;
 pub mod digits;
 mod gather;
+mod generate;
 pub mod idx;
 mod loader;
 mod mnist;
@@ -22,6 +24,7 @@ mod shuffle;
 
 pub use dataset::Dataset;
 pub use digits::digits;
+pub use generate::{make_blobs, make_moons};
 pub use loader::{Batch, Batches, Loader, Steps};
 pub use mnist::{fashion_mnist, mnist};
 pub use numpy::RandomState;

@@ -106,7 +106,7 @@ impl Panel<'_> {
             for run in places.split(Option::is_none) {
                 let run: Vec<(f32, f32)> = run.iter().flatten().copied().collect();
                 canvas.line(&run, if run.len() == 1 { 7.0 } else { 2.4 }, color);
-                points.extend(run);
+                points.extend(between(&run));
             }
         }
         self.legend(canvas, area, &points);
@@ -137,6 +137,14 @@ impl Panel<'_> {
             canvas.text((x + 48.0, y), LEFT, 14.0, Color::BLACK, name);
         }
     }
+}
+
+/// Ten points on each segment of a line, for a line also hides where it has no point of its own.
+fn between(run: &[(f32, f32)]) -> impl Iterator<Item = (f32, f32)> + '_ {
+    let segments = run.iter().zip(run.iter().skip(1).chain(run.last()));
+    segments.flat_map(|(&(x0, y0), &(x1, y1))| {
+        (0..10u8).map(move |i| (x0 + (x1 - x0) * f32::from(i) / 10.0, y0 + (y1 - y0) * f32::from(i) / 10.0))
+    })
 }
 
 /// A range that holds all finite values, with a margin. It ends where its length would overflow.
