@@ -16,7 +16,7 @@ pub(crate) struct Bound {
 }
 
 /// The shape of an input, without the leading axis that counts steps if there is one.
-fn shape<'a>(input: &ArrayView<'a>, per_step: bool) -> &'a [usize] {
+fn shape<'a>(input: &'a ArrayView<'_>, per_step: bool) -> &'a [usize] {
     &input.shape()[usize::from(per_step).min(input.shape().len())..]
 }
 

@@ -6,7 +6,7 @@ use crate::{Error, Origin};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// An open size: its number in the graph, and a name for people.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Symbol {
     id: u32,
     name: Arc<str>,

@@ -62,7 +62,7 @@ impl Planned {
 
 impl fmt::Display for Planned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.program, f)
+        fmt::Display::fmt(&self.program, f)
     }
 }
 
