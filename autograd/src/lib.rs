@@ -18,7 +18,7 @@ pub use feed::{Feed, Initial};
 pub use grad::{Grad, GradOptions, gradients};
 pub use graph::Graph;
 pub use op::{Attribute, Attributes, Infer, Lower, Op, Refusal, View, Vjp};
-pub use ops::{Operand, custom_vjp};
+pub use ops::{Operand, Span, custom_vjp};
 pub use origin::Origin;
 pub use tensor::Tensor;
 pub use types::{TensorType, broadcast, promote};
