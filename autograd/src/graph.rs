@@ -210,6 +210,12 @@ impl Graph {
         self.enter(path, Some(place), build)
     }
 
+    /// Runs `build` outside of every scope: for what belongs to the graph as a whole.
+    pub(crate) fn unscoped<R>(&self, location: &'static Location<'static>, build: impl FnOnce() -> R) -> R {
+        let place = self.origin(location).location();
+        self.enter("".into(), Some(place), build)
+    }
+
     /// The origin of a node that is recorded at `location`.
     pub(crate) fn origin(&self, location: &'static Location<'static>) -> Origin {
         self.state().origin(location)

@@ -26,7 +26,7 @@ pub use function::{Function, FunctionBuilder};
 pub use grad::{Grad, GradOptions, gradients};
 pub use graph::Graph;
 pub use op::{Attribute, Attributes, Infer, Lower, Op, Refusal, View, Vjp};
-pub use ops::{Operand, custom_vjp};
+pub use ops::{Operand, Span, custom_vjp};
 pub use origin::Origin;
 pub use session::{Fetches, Session, Stats};
 pub use tensor::Tensor;

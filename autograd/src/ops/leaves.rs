@@ -114,6 +114,11 @@ leaf!(
     }
 );
 
+/// A size as a scalar of `dtype`.
+pub(super) fn size(graph: &crate::Graph, dim: Dim, dtype: DType, place: Place) -> Tensor {
+    graph.record(Arc::new(Size { dim, dtype }), &[], place)
+}
+
 impl Tensor {
     /// A scalar constant of this tensor's graph.
     pub(crate) fn scalar(&self, dtype: DType, value: f64, place: Place) -> Tensor {
@@ -128,7 +133,7 @@ impl Tensor {
         match self.shape() {
             Ok(shape) => {
                 let dim = Dim::product(axes.iter().map(|&axis| &shape[axis]));
-                self.graph().record(Arc::new(Size { dim, dtype }), &[], place)
+                size(self.graph(), dim, dtype, place)
             }
             Err(_) => self.clone(),
         }

@@ -13,6 +13,7 @@ mod prelude;
 mod tests;
 
 mod reduction;
+mod span;
 
 mod abs;
 mod add;
@@ -24,14 +25,17 @@ mod broadcast_to;
 mod cast;
 mod ceil;
 mod clip;
+mod concat;
 mod cos;
 mod custom_vjp;
 mod div;
+mod dropout;
 mod equal;
 mod erf;
 mod exp;
 mod expm1;
 mod floor;
+mod gather;
 mod greater;
 mod greater_equal;
 mod index;
@@ -59,27 +63,34 @@ mod mul;
 mod neg;
 mod not_equal;
 mod one_hot;
+mod pad;
 mod pow;
 mod prod;
+mod random;
 mod reciprocal;
 mod relu;
 mod rem;
 mod reshape;
 mod round;
 mod rsqrt;
+mod scatter_add;
 mod select;
 mod sigmoid;
 mod sign;
 mod sin;
+mod slice;
 mod softmax;
 mod softplus;
+mod split;
 mod sqrt;
 mod square;
 mod stddev;
 mod stop_gradient;
 mod sub;
 mod sum;
+mod take_along_axis;
 mod tanh;
+mod tile;
 mod transpose;
 mod var;
 
@@ -87,6 +98,7 @@ pub(crate) use add::add;
 pub use custom_vjp::custom_vjp;
 pub(crate) use leaves::{Constant, Placeholder, Poisoned, Size, Variable};
 pub use prelude::Operand;
+pub use span::Span;
 
 /// Every op that the text form can name and the generated tests visit.
 pub(crate) const OPS: &[OpSpec] = &[
@@ -100,14 +112,17 @@ pub(crate) const OPS: &[OpSpec] = &[
     cast::SPEC,
     ceil::SPEC,
     clip::SPEC,
+    concat::SPEC,
     cos::SPEC,
     custom_vjp::SPEC,
     div::SPEC,
+    dropout::SPEC,
     equal::SPEC,
     erf::SPEC,
     exp::SPEC,
     expm1::SPEC,
     floor::SPEC,
+    gather::SPEC,
     greater::SPEC,
     greater_equal::SPEC,
     index::SPEC,
@@ -134,27 +149,34 @@ pub(crate) const OPS: &[OpSpec] = &[
     neg::SPEC,
     not_equal::SPEC,
     one_hot::SPEC,
+    pad::SPEC,
     pow::SPEC,
     prod::SPEC,
+    random::SPEC,
     reciprocal::SPEC,
     relu::SPEC,
     rem::SPEC,
     reshape::SPEC,
     round::SPEC,
     rsqrt::SPEC,
+    scatter_add::SPEC,
     select::SPEC,
     sigmoid::SPEC,
     sign::SPEC,
     sin::SPEC,
+    slice::SPEC,
     softmax::SPEC,
     softplus::SPEC,
+    split::SPEC,
     sqrt::SPEC,
     square::SPEC,
     stddev::SPEC,
     stop_gradient::SPEC,
     sub::SPEC,
     sum::SPEC,
+    take_along_axis::SPEC,
     tanh::SPEC,
+    tile::SPEC,
     transpose::SPEC,
     var::SPEC,
 ];
