@@ -10,11 +10,13 @@ pub mod initializers;
 pub mod layers;
 pub mod losses;
 pub mod metrics;
+pub mod models;
 pub mod optimizers;
 #[cfg(feature = "plot")]
 pub mod plot;
 
 mod targets;
+pub mod training;
 
 pub use choice::Choice;
 pub use error::Error;

@@ -12,4 +12,12 @@ impl Layer for Activation {
     fn output(&self, x: &Tensor, _: Mode) -> Output {
         Output::of(*self, x)
     }
+
+    fn is_plain(&self) -> bool {
+        true
+    }
+
+    fn kind(&self) -> &'static str {
+        "Activation"
+    }
 }

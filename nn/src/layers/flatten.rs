@@ -20,4 +20,8 @@ impl Layer for Flatten {
     fn apply(&self, x: &Tensor, _: Mode) -> Tensor {
         x.flatten()
     }
+
+    fn is_plain(&self) -> bool {
+        true
+    }
 }

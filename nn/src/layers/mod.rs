@@ -68,6 +68,11 @@ pub trait Layer: Send + Sync {
         self.apply(x, mode).into()
     }
 
+    /// Whether the layer has no place of its own, so that its errors should name the line where it was added to a model.
+    fn is_plain(&self) -> bool {
+        false
+    }
+
     /// The layer's name in `graph`, if it has one there.
     fn name(&self, _graph: &Graph) -> Option<String> {
         None
@@ -119,6 +124,10 @@ macro_rules! through_pointer {
 
             fn output(&self, x: &Tensor, mode: Mode) -> Output {
                 (**self).output(x, mode)
+            }
+
+            fn is_plain(&self) -> bool {
+                (**self).is_plain()
             }
 
             fn name(&self, graph: &Graph) -> Option<String> {
