@@ -1,13 +1,15 @@
 //! The ops: one file each, and one line each in [`OPS`].
 //!
-//! A file holds the op's meaning, its gradient, the methods that record it, and the cases by which it is tested: every case
-//! is checked against the reference, its first and second derivatives against finite differences, compiled plainly and
-//! optimised; every misuse must be an error that names the line where it stands.
+//! A file holds the op's meaning, its gradient, the methods that record it, and the cases by which it is tested: every
+//! case is checked against the reference, its first and second derivatives against finite differences, compiled plainly
+//! and optimised; every misuse must be an error that names the line where it stands.
 
 use crate::Tensor;
 use crate::op::{Attributes, Op};
 use std::sync::Arc;
 
+#[cfg(test)]
+mod evaluate;
 mod prelude;
 #[cfg(test)]
 mod tests;
