@@ -1,1 +1,5 @@
 //! stub
+
+mod build_info;
+
+pub use build_info::{BuildInfo, build_info};

@@ -70,8 +70,8 @@ pub(crate) struct Variable {
     pub(crate) name: String,
     pub(crate) initial: Initial,
     pub(crate) trainable: bool,
-    /// What it becomes when a call computes something that reads it, unless the call says otherwise.
-    pub(crate) default_update: Option<u32>,
+    /// What it becomes, one after another, when a call computes something that reads it, unless the call says otherwise.
+    pub(crate) default_updates: Vec<u32>,
 }
 
 /// Nodes beyond this number are probably recorded by a loop that should have been a function called often.
@@ -171,7 +171,7 @@ impl Graph {
         let op = crate::ops::Variable { index, name: name.clone(), ty: initial.ty() };
         let node = state.record(Arc::new(op), &[], location, None);
         state.nodes[node as usize].name = Some(name.clone());
-        state.variables.push(Variable { node, name, initial, trainable, default_update: None });
+        state.variables.push(Variable { node, name, initial, trainable, default_updates: Vec::new() });
         drop(state);
         self.tensor(node)
     }

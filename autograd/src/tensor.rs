@@ -98,7 +98,7 @@ impl Tensor {
         let mut state = self.graph.state();
         let id = self.id;
         if let Some(variable) = state.variables.iter_mut().find(|variable| variable.node == id) {
-            variable.default_update = Some(value.id);
+            variable.default_updates.push(value.id);
         }
         Ok(())
     }

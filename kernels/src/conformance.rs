@@ -152,6 +152,30 @@ pub fn run(family: &str, device: &Device) -> Result<usize, Error> {
     Ok(cases.len())
 }
 
+/// Runs every case of a family on `device` with one thread and with each number of `threads`: the bits must be the same.
+///
+/// # Errors
+/// The first case that differs, or an unknown family.
+pub fn same_bits(family: &str, device: &Device, threads: &[usize]) -> Result<(), Error> {
+    let (_, cases) = FAMILIES
+        .iter()
+        .find(|(name, _)| *name == family)
+        .ok_or_else(|| Error::invalid(format!("no family `{family}`")))?;
+    for case in cases()? {
+        let bits = |threads: usize| match case.run(&device.clone().threads(threads)) {
+            Ok(memory) => Ok(memory.iter().map(|array| array.bytes().to_vec()).collect::<Vec<_>>()),
+            Err(why) => Err(why.to_string()),
+        };
+        let alone = bits(1);
+        for &threads in threads {
+            if bits(threads) != alone {
+                return Err(Error::invalid(format!("{}: {threads} threads differ from one", case.name)));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Generates one test for each family on a device: `conformance!(cpu_avx2, Device::cpu().isa(Isa::Avx2))`. The expression
 /// is a `Result<Device, Error>`; a machine that lacks the device prints so and passes.
 #[macro_export]

@@ -108,7 +108,7 @@ impl Executor {
 fn evaluate(step: &Step, inputs: &[Values]) -> Results {
     match &step.kernel {
         Kernel::Map(map) => map::reference::map(map, inputs, &step.outputs),
-        Kernel::Reduce(reduce) => reduce::reference::reduce(reduce, inputs),
+        Kernel::Reduce(reduce) => reduce::reference::reduce(reduce, inputs, &step.outputs),
         Kernel::Gemm(gemm) => gemm::reference::gemm(gemm, inputs),
         Kernel::Softmax(softmax) => softmax::reference::softmax(softmax, inputs),
         Kernel::Gather(gather) => gather::reference::gather(gather, inputs),

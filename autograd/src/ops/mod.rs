@@ -212,3 +212,9 @@ pub(crate) struct Misuse {
     /// The use, on f32 tensors of shape `[2, 3]` and `[4, 5]` and a bool tensor of shape `[2, 3]`.
     pub(crate) build: fn(&Tensor, &Tensor, &Tensor) -> Tensor,
 }
+
+/// The op of that name with those attributes.
+pub(crate) fn make(name: &str, attributes: &Attributes) -> Result<Arc<dyn Op>, String> {
+    let spec = OPS.iter().find(|spec| spec.name == name).ok_or_else(|| format!("there is no op `{name}`"))?;
+    (spec.parse)(attributes)
+}

@@ -7,6 +7,7 @@ use crate::{Base, Buffer, Error, Kernel, Memory, Operand, Program, Step};
 use crate::{gather, gemm, map, random, reduce, softmax};
 
 mod isa;
+pub(crate) mod rows;
 mod team;
 
 pub use isa::Isa;

@@ -12,14 +12,16 @@ pub(crate) mod reference;
 /// | index | `I32`, `I64`, `U8` | `[index..]`, any; `-n <= i < n`, negative ones count from the end |
 /// | output | as the input | `[before.., index.., after..]`, row-major |
 ///
-/// An index out of range is an error of the run ([`Error::is_index`](crate::Error::is_index)).
+/// An index out of range is an error of the run ([`Error::is_index`](crate::Error::is_index)) that names the first one in
+/// row-major order; nothing is written then.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Gather {
     /// The axis that the index replaces.
     pub axis: usize,
 }
 
-/// A copy of the first input to which rows are added along `axis`; repeated indices add in row-major order of the index.
+/// A copy of the first input to which rows are added along `axis`; repeated indices add in row-major order of the index,
+/// each sum rounded to the dtype.
 ///
 /// | operand | dtype | layout |
 /// |---|---|---|
@@ -31,4 +33,9 @@ pub struct Gather {
 pub struct ScatterAdd {
     /// The axis that the index replaces.
     pub axis: usize,
+}
+
+/// The words for an index out of range, the same on every device.
+fn out_of_range(index: i64, axis: usize, size: usize) -> crate::Error {
+    crate::Error::index(format!("index {index} is out of range for axis {axis} of size {size}"))
 }

@@ -1,10 +1,11 @@
 //! Programs: a list of kernels over planned memory, as plain data.
 //!
 //! A [`Program`] has sizes and places but no code. A [`Device`](crate::Device) loads it; [`Display`](std::fmt::Display)
-//! prints it and `parse` reads it back.
+//! prints it and `parse` reads it back, exactly.
 
 use crate::{DType, Error, Gather, Gemm, Layout, Map, Random, Reduce, ScatterAdd, Softmax};
 
+mod text;
 mod verify;
 
 /// One kernel of each family.
@@ -94,6 +95,23 @@ pub struct Step {
 }
 
 /// Kernels in the order in which they run, over one arena and the memory that the caller brings.
+///
+/// The text form has one line for each extern and each step; blank lines and lines that start with `#` are skipped. An
+/// operand is memory, `@`, its offset in bytes, dtype and shape, and `/` with the strides if they are not row-major. What
+/// follows the `#` of a step is its label. Parsing does not [verify](Program::verify); loading does.
+///
+/// ```
+/// # use wengert_kernels::Program;
+/// let text = "program arena=0
+/// extern 0 \"x\" f32[6]
+/// extern 1 \"y\" f32[6] written
+/// %0: softmax (extern0@0 f32[2, 3]/[1, 2]) -> (extern1@0 f32[2, 3]) # attention at model.rs:7:9
+/// ";
+/// let program: Program = text.parse()?;
+/// program.verify()?;
+/// assert_eq!(program.to_string(), text);
+/// # Ok::<(), wengert_kernels::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Program {
     /// Bytes of the scratch arena; its start is aligned to 64.

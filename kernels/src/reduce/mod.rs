@@ -2,9 +2,12 @@
 
 use crate::Expr;
 
+mod arg;
 pub(crate) mod cases;
 pub(crate) mod cpu;
+mod fold;
 pub(crate) mod reference;
+mod source;
 
 /// What a [`Reduce`] computes along its axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +34,7 @@ pub enum ReduceOp {
 /// | inputs: those of `epilogue` after its first | as it says | the result's shape, any strides |
 /// | outputs: those of `epilogue`, or one | the value's dtype (`I64` for `ArgMax`, `ArgMin`) | the iteration space without `axes`, in order |
 ///
+/// A sum or product of `bool` is whether any or all hold; integers wrap; `ArgMax` and `ArgMin` of nothing are 0.
 /// Sums of `f32` keep their error near that of a pairwise sum; the order of summation depends on the sizes only, never on
 /// the number of threads. An output must not share memory with an input of the iteration space.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

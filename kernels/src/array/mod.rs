@@ -1,9 +1,22 @@
 //! Arrays in host memory.
 
 use crate::{Buffer, DType, Element, Error, checked_len, dispatch};
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
+
+mod convert;
+mod display;
+mod npy;
 
 /// An n-dimensional array in host memory: dtype, shape, and elements in row-major order. Cloning shares the elements.
+///
+/// [`Display`](std::fmt::Display) prints as NumPy does; a precision (`{:.3}`) replaces its 8 digits.
+///
+/// ```
+/// # use wengert_kernels::Array;
+/// let matrix = Array::from_rows(&[[1.0f32, 2.5], [-3.0, 40.0]])?;
+/// assert_eq!(matrix.to_string(), "[[ 1.   2.5]\n [-3.  40. ]]");
+/// # Ok::<(), wengert_kernels::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Array {
     dtype: DType,
@@ -12,11 +25,21 @@ pub struct Array {
 }
 
 /// A borrowed array: what feeding a slice without a copy takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct ArrayView<'a> {
     dtype: DType,
-    shape: &'a [usize],
+    shape: Shape<'a>,
     bytes: &'a [u8],
+}
+
+/// Most axes of a view whose rows were sliced.
+const SLICED_AXES: usize = 8;
+
+/// A view's shape. A slice of rows has a shape that lies nowhere yet; holding it inline keeps views free of allocation.
+#[derive(Clone, Copy)]
+enum Shape<'a> {
+    Borrowed(&'a [usize]),
+    Inline([usize; SLICED_AXES], usize),
 }
 
 impl Array {
@@ -97,7 +120,7 @@ impl Array {
     /// The same array, borrowed.
     #[must_use]
     pub fn view(&self) -> ArrayView<'_> {
-        ArrayView { dtype: self.dtype, shape: &self.shape, bytes: self.bytes() }
+        ArrayView { dtype: self.dtype, shape: Shape::Borrowed(&self.shape), bytes: self.bytes() }
     }
 
     /// The elements in row-major order.
@@ -151,7 +174,7 @@ impl<'a> ArrayView<'a> {
         if len != values.len() {
             return Err(Error::shape(format!("shape {shape:?} has {len} elements, got {} values", values.len())));
         }
-        Ok(ArrayView { dtype: T::DTYPE, shape, bytes: bytemuck::cast_slice(values) })
+        Ok(ArrayView { dtype: T::DTYPE, shape: Shape::Borrowed(shape), bytes: bytemuck::cast_slice(values) })
     }
 
     /// The dtype of the elements.
@@ -162,8 +185,54 @@ impl<'a> ArrayView<'a> {
 
     /// The size along each axis.
     #[must_use]
-    pub fn shape(&self) -> &'a [usize] {
-        self.shape
+    pub fn shape(&self) -> &[usize] {
+        match &self.shape {
+            Shape::Borrowed(shape) => shape,
+            Shape::Inline(shape, rank) => &shape[..*rank],
+        }
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.dtype.size()
+    }
+
+    /// Whether there are no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The rows (indices along the first axis) in `rows`, without a copy: a batch of a data set.
+    ///
+    /// # Errors
+    /// When there is no first axis, the range ends beyond it, or there are more than 8 axes.
+    ///
+    /// ```
+    /// # use wengert_kernels::Array;
+    /// let data = Array::new(&[4, 2], &[0u8, 1, 2, 3, 4, 5, 6, 7])?;
+    /// let batch = data.view().slice_rows(1..3)?;
+    /// assert_eq!((batch.shape(), batch.as_slice::<u8>()?), (&[2, 2][..], &[2, 3, 4, 5][..]));
+    /// # Ok::<(), wengert_kernels::Error>(())
+    /// ```
+    pub fn slice_rows(&self, rows: Range<usize>) -> Result<ArrayView<'a>, Error> {
+        let shape = self.shape();
+        let (Some((&count, rest)), true) = (shape.split_first(), shape.len() <= SLICED_AXES) else {
+            return Err(Error::shape(format!("rows of shape {shape:?}: needs 1 to {SLICED_AXES} axes")));
+        };
+        if rows.start > rows.end || rows.end > count {
+            return Err(Error::index(format!("rows {rows:?} of shape {shape:?}")));
+        }
+        let bytes = rest.iter().product::<usize>() * self.dtype.size();
+        let mut inline = [0; SLICED_AXES];
+        inline[..shape.len()].copy_from_slice(shape);
+        inline[0] = rows.len();
+        Ok(ArrayView {
+            dtype: self.dtype,
+            shape: Shape::Inline(inline, shape.len()),
+            bytes: &self.bytes[rows.start * bytes..rows.end * bytes],
+        })
     }
 
     /// The bytes of the elements in row-major order.
@@ -195,7 +264,7 @@ impl<'a> ArrayView<'a> {
     /// # Errors
     /// When the memory is not to be had.
     pub fn to_array(&self) -> Result<Array, Error> {
-        Ok(Array { dtype: self.dtype, shape: self.shape.to_vec(), data: Arc::new(Buffer::copy_of(self.bytes)?) })
+        Ok(Array { dtype: self.dtype, shape: self.shape().to_vec(), data: Arc::new(Buffer::copy_of(self.bytes)?) })
     }
 }
 
@@ -205,11 +274,5 @@ impl PartialEq for Array {
         self.dtype == other.dtype
             && self.shape == other.shape
             && dispatch!(self.dtype, T => matches!((self.as_slice::<T>(), other.as_slice::<T>()), (Ok(a), Ok(b)) if a == b))
-    }
-}
-
-impl std::fmt::Debug for Array {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Array({} {:?})", self.dtype, self.shape)
     }
 }

@@ -5,7 +5,8 @@
 //! one as their epilogue or prologue.
 
 use crate::{DType, Error};
-use std::fmt;
+
+mod text;
 
 /// A value of the scalar IR: the number of the instruction that computes it.
 pub type Value = u32;
@@ -224,7 +225,8 @@ impl Scalar {
 /// let sum = relu_sum.push(Scalar::Binary(Binary::Add, a, b))?;
 /// let relu = relu_sum.push(Scalar::Unary(Unary::Relu, sum))?;
 /// relu_sum.output(relu, DType::F32)?;
-/// assert_eq!(relu_sum.to_string(), "{v0 = in0; v1 = in1; v2 = add(v0, v1); v3 = relu(v2); v3:f32}");
+/// assert_eq!(relu_sum.to_string(), "|f32, f32| {v0 = in0; v1 = in1; v2 = add(v0, v1); v3 = relu(v2); v3:f32}");
+/// assert_eq!(relu_sum.to_string().parse::<Expr>()?, relu_sum);
 /// # Ok::<(), wengert_kernels::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -350,32 +352,6 @@ impl Expr {
             },
             Scalar::Cast(dtype, a) => of(a).map(|_| dtype.compute()),
         }
-    }
-}
-
-impl fmt::Display for Expr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{")?;
-        for (value, scalar) in self.body.iter().enumerate() {
-            write!(f, "v{value} = ")?;
-            match *scalar {
-                Scalar::Input(n) => write!(f, "in{n}")?,
-                Scalar::Const(literal) if literal.dtype.is_float() => {
-                    write!(f, "{:?}:{}", literal.to_f64(), literal.dtype)?
-                }
-                Scalar::Const(literal) => write!(f, "{}:{}", literal.to_i64(), literal.dtype)?,
-                Scalar::Index(axis) => write!(f, "index{axis}")?,
-                Scalar::Unary(op, a) => write!(f, "{}(v{a})", op.name())?,
-                Scalar::Binary(op, a, b) => write!(f, "{}(v{a}, v{b})", op.name())?,
-                Scalar::Select(c, a, b) => write!(f, "select(v{c}, v{a}, v{b})")?,
-                Scalar::Cast(dtype, a) => write!(f, "cast_{dtype}(v{a})")?,
-            }
-            f.write_str("; ")?;
-        }
-        for (n, (value, dtype)) in self.outputs.iter().enumerate() {
-            write!(f, "{}v{value}:{dtype}", if n == 0 { "" } else { ", " })?;
-        }
-        f.write_str("}")
     }
 }
 

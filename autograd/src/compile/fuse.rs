@@ -1,0 +1,302 @@
+//! The third stage: kernels over values, sizes still open.
+
+use super::group::Grouping;
+use super::{Canonical, Policy};
+use crate::op::View;
+use crate::{Dim, Dims, Error, TensorType};
+use std::{collections::HashMap, fmt};
+use wengert_kernels::{Array, Distribution, Expr, ReduceOp};
+
+/// A function as kernels.
+#[derive(Clone)]
+pub struct Fused {
+    pub(crate) values: Vec<Value>,
+    pub(crate) kernels: Vec<FusedKernel>,
+    /// The value of each output; no value is two outputs, or an output and an update.
+    pub(crate) outputs: Vec<usize>,
+    /// Variable's number in the graph, its new value.
+    pub(crate) updates: Vec<(usize, usize)>,
+    pub(crate) inputs: Vec<(String, TensorType)>,
+    pub(crate) dims: Dims,
+}
+
+/// Memory that a kernel writes or the caller brings.
+#[derive(Clone, Debug)]
+pub(crate) struct Value {
+    pub(crate) ty: TensorType,
+    pub(crate) source: Source,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Input(usize),
+    Variable(usize),
+    Constant(Array),
+    /// A size as a number.
+    Size(Dim),
+    Kernel,
+}
+
+/// A look at a value: views applied one after another, each with the shape it results in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Access {
+    pub(crate) value: usize,
+    pub(crate) views: Vec<(View, Vec<Dim>)>,
+}
+
+impl Access {
+    pub(crate) fn whole(value: usize) -> Access {
+        Access { value, views: vec![] }
+    }
+}
+
+/// A kernel whose sizes are open.
+#[derive(Clone, Debug)]
+pub(crate) struct FusedKernel {
+    pub(crate) kind: Kind,
+    pub(crate) inputs: Vec<Access>,
+    pub(crate) outputs: Vec<usize>,
+    /// Shape of the iteration space; one for each segment of a map.
+    pub(crate) spaces: Vec<Vec<Dim>>,
+    pub(crate) label: String,
+    /// Kernels run in this order.
+    pub(crate) position: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Map(Expr),
+    Reduce {
+        op: ReduceOp,
+        axes: Vec<usize>,
+        prologue: Option<Expr>,
+        epilogue: Option<Expr>,
+    },
+    Gemm {
+        column_sums: bool,
+        epilogue: Option<Expr>,
+    },
+    Softmax {
+        log: bool,
+    },
+    Gather(usize),
+    ScatterAdd(usize),
+    Random(Distribution, u64),
+    /// Operands side by side along an axis.
+    Concat(usize),
+    /// Input 1 surrounded by input 0.
+    Pad(Vec<(usize, usize)>),
+}
+
+impl Kind {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Kind::Map(_) => "map",
+            Kind::Reduce { .. } => "reduce",
+            Kind::Gemm { .. } => "gemm",
+            Kind::Softmax { log: false } => "softmax",
+            Kind::Softmax { log: true } => "log_softmax",
+            Kind::Gather(_) => "gather",
+            Kind::ScatterAdd(_) => "scatter_add",
+            Kind::Random(..) => "random",
+            Kind::Concat(_) => "concat",
+            Kind::Pad(_) => "pad",
+        }
+    }
+}
+
+impl Fused {
+    /// Groups a canonical graph into kernels.
+    ///
+    /// # Errors
+    /// When an expression does not type, which would be a defect.
+    pub fn new(canonical: &Canonical, policy: Policy) -> Result<Fused, Error> {
+        let mut fused = Grouping::new(&canonical.0, policy).into_kernels()?;
+        fused.kernels.sort_by_key(|kernel| kernel.position);
+        if policy.fuse {
+            fused.sum_columns();
+            fused.join_ends();
+        }
+        fused.ends_last();
+        #[cfg(any(test, debug_assertions))]
+        fused.verify()?;
+        Ok(fused)
+    }
+
+    /// For each value, the kernels that read it.
+    pub(crate) fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.values.len()];
+        for (number, kernel) in self.kernels.iter().enumerate() {
+            for access in &kernel.inputs {
+                if readers[access.value].last() != Some(&number) {
+                    readers[access.value].push(number);
+                }
+            }
+        }
+        readers
+    }
+
+    /// A sum of the columns of a matrix that a product streams through anyway becomes the product's second result: the
+    /// gradient of a bias beside that of its weights.
+    fn sum_columns(&mut self) {
+        let readers = self.readers();
+        for number in 0..self.kernels.len() {
+            let reduce = &self.kernels[number];
+            let plain = matches!(&reduce.kind, Kind::Reduce { op: ReduceOp::Sum, axes, prologue: None, epilogue: None } if axes == &[0]);
+            if !plain || reduce.spaces[0].len() != 2 || !reduce.inputs[0].views.is_empty() {
+                continue;
+            }
+            let (operand, sums) = (reduce.inputs[0].value, reduce.outputs[0]);
+            if !self.values[operand].ty.dtype.is_float() {
+                continue;
+            }
+            let first_reader = readers[sums].first().copied().unwrap_or(usize::MAX);
+            let product = readers[operand].iter().copied().find(|&reader| {
+                let gemm = &self.kernels[reader];
+                let takes = matches!(gemm.kind, Kind::Gemm { column_sums: false, .. });
+                takes && gemm.spaces[0].len() == 2 && gemm.inputs[1] == Access::whole(operand) && reader < first_reader
+            });
+            if let Some(product) = product {
+                let gemm = &mut self.kernels[product];
+                gemm.outputs.push(sums);
+                if let Kind::Gemm { column_sums, .. } = &mut gemm.kind {
+                    *column_sums = true;
+                }
+                self.kernels[number].outputs.clear();
+            }
+        }
+        self.kernels.retain(|kernel| !kernel.outputs.is_empty());
+    }
+
+    /// Which kernels nothing else waits for.
+    fn is_end(&self) -> Vec<bool> {
+        let readers = self.readers();
+        self.kernels.iter().map(|kernel| kernel.outputs.iter().all(|&output| readers[output].is_empty())).collect()
+    }
+
+    /// Maps that compute the same expression and that nothing waits for become segments of one: an optimiser's update of all
+    /// parameters.
+    fn join_ends(&mut self) {
+        let is_end = self.is_end();
+        let mut first: HashMap<Expr, usize> = HashMap::new();
+        for number in 0..self.kernels.len() {
+            let Kind::Map(expr) = &self.kernels[number].kind else { continue };
+            if !is_end[number] {
+                continue;
+            }
+            match first.get(expr) {
+                None => {
+                    first.insert(expr.clone(), number);
+                }
+                Some(&into) => {
+                    let mut joined = std::mem::take(&mut self.kernels[number].outputs);
+                    let inputs = std::mem::take(&mut self.kernels[number].inputs);
+                    let spaces = std::mem::take(&mut self.kernels[number].spaces);
+                    let target = &mut self.kernels[into];
+                    target.outputs.append(&mut joined);
+                    target.inputs.extend(inputs);
+                    target.spaces.extend(spaces);
+                }
+            }
+        }
+        self.kernels.retain(|kernel| !kernel.outputs.is_empty());
+    }
+
+    /// Kernels that only write what the call leaves behind run after all others, those that write variables last: a failing
+    /// kernel then precedes every change of a variable, and variables can be overwritten in place.
+    fn ends_last(&mut self) {
+        let is_end = self.is_end();
+        let updates: Vec<usize> = self.updates.iter().map(|(_, value)| *value).collect();
+        let mut ranked: Vec<(usize, FusedKernel)> = (self.kernels.drain(..).zip(is_end))
+            .map(|(kernel, is_end)| {
+                let writes = kernel.outputs.iter().any(|output| updates.contains(output));
+                (usize::from(is_end) * (1 + usize::from(writes)), kernel)
+            })
+            .collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        self.kernels = ranked.into_iter().map(|(_, kernel)| kernel).collect();
+    }
+
+    /// Checks that every kernel reads only what is there before it runs, and that every value is written once.
+    ///
+    /// # Errors
+    /// Names the kernel.
+    pub fn verify(&self) -> Result<(), Error> {
+        let mut written: Vec<bool> = self.values.iter().map(|value| !matches!(value.source, Source::Kernel)).collect();
+        for (number, kernel) in self.kernels.iter().enumerate() {
+            let wrong = |what: &str| {
+                Error::run(format!("verify: kernel {number} ({}, {}): {what}", kernel.kind.name(), kernel.label))
+            };
+            if kernel.inputs.iter().any(|access| !written[access.value]) {
+                return Err(wrong("it reads a value that is not written yet"));
+            }
+            for &output in &kernel.outputs {
+                if std::mem::replace(&mut written[output], true) {
+                    return Err(wrong("it writes a value twice"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Fused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = |n: usize| match &self.values[n].source {
+            Source::Input(position) => self.inputs[*position].0.clone(),
+            Source::Variable(index) => format!("variable{index}"),
+            Source::Constant(array) if array.len() == 1 => format!("{:?}", array.to_f64()[0]),
+            Source::Constant(_) => format!("constant{n}"),
+            Source::Size(dim) => format!("size({dim})"),
+            Source::Kernel => format!("%{n}"),
+        };
+        let access = |access: &Access| {
+            let views: Vec<String> = access
+                .views
+                .iter()
+                .map(|(view, shape)| match view {
+                    View::Reshape => format!(".reshape{shape:?}"),
+                    View::Permute(axes) => format!(".transpose{axes:?}"),
+                    View::Broadcast => format!(".broadcast{shape:?}"),
+                    View::Slice(starts) => format!(".slice{starts:?}{shape:?}"),
+                })
+                .collect();
+            format!("{}{}", value(access.value), views.concat())
+        };
+        for kernel in &self.kernels {
+            let outputs: Vec<String> =
+                kernel.outputs.iter().map(|&n| format!("{}: {}", value(n), self.values[n].ty)).collect();
+            let inputs: Vec<String> = kernel.inputs.iter().map(access).collect();
+            write!(f, "{} = {}", outputs.join(", "), kernel.kind.name())?;
+            let expr =
+                |name: &str, expr: &Option<Expr>| expr.as_ref().map_or(String::new(), |expr| format!(" {name}={expr}"));
+            match &kernel.kind {
+                Kind::Map(expr) if kernel.spaces.len() > 1 => write!(f, " x{} {expr}", kernel.spaces.len())?,
+                Kind::Map(expr) => write!(f, " {expr}")?,
+                Kind::Reduce { op, axes, prologue, epilogue } => {
+                    write!(f, " {op:?}{axes:?}{}{}", expr("prologue", prologue), expr("epilogue", epilogue))?;
+                }
+                Kind::Gemm { column_sums, epilogue } => {
+                    write!(f, "{}{}", if *column_sums { " column_sums" } else { "" }, expr("epilogue", epilogue))?;
+                }
+                Kind::Gather(axis) | Kind::ScatterAdd(axis) | Kind::Concat(axis) => write!(f, " axis={axis}")?,
+                Kind::Random(distribution, stream) => write!(f, " {distribution:?} stream={stream}")?,
+                Kind::Pad(widths) => write!(f, " {widths:?}")?,
+                Kind::Softmax { .. } => (),
+            }
+            writeln!(f, " ({})  # {}", inputs.join(", "), kernel.label)?;
+        }
+        let list = |values: &[usize]| values.iter().map(|&n| value(n)).collect::<Vec<_>>().join(", ");
+        writeln!(f, "return {}", list(&self.outputs))?;
+        for (variable, n) in &self.updates {
+            writeln!(f, "update variable{variable} = {}", value(*n))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,14 @@
+//! The number of threads changes no bit.
+
+use wengert_kernels::{Device, conformance};
+
+macro_rules! same_bits {
+    ($($family:ident)*) => {$(
+        #[test]
+        fn $family() {
+            conformance::same_bits(stringify!($family), &Device::cpu(), &[2, 3, 7]).unwrap();
+        }
+    )*};
+}
+
+same_bits! { reduce softmax gather random }

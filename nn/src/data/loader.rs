@@ -1,0 +1,359 @@
+//! Mini-batches.
+
+use super::{Dataset, gather, shuffle::permute};
+use crate::Error;
+use wengert_kernels::{Array, ArrayView};
+
+/// Cuts a [`Dataset`] into mini-batches, shuffled anew for each epoch if asked.
+///
+/// The order of an epoch is a function of (seed, epoch) alone, so that a run resumed in the middle goes on as it would
+/// have. The last batch of an epoch is smaller if the batch size does not divide the number of examples.
+///
+/// ```
+/// # let (train, _) = wengert_nn::data::digits()?;
+/// for batch in train.batches(100)?.shuffle(42).steps(20)? {
+///     let (images, labels) = batch?;
+///     assert_eq!(images.shape()[0], labels.shape()[0]);
+/// }
+/// # Ok::<(), wengert_nn::Error>(())
+/// ```
+///
+/// A training loop that wants no allocation takes [`Loader::reader`] instead.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    data: Dataset,
+    batch_size: usize,
+    seed: Option<u64>,
+    drop_last: bool,
+}
+
+impl Loader {
+    /// Mini-batches of `batch_size` examples of `data`, in order.
+    ///
+    /// # Errors
+    /// When `batch_size` is zero or there are no examples.
+    pub fn new(data: &Dataset, batch_size: usize) -> Result<Loader, Error> {
+        if batch_size == 0 {
+            return Err(Error::invalid("the batch size is 0: a batch holds at least one example"));
+        }
+        if data.is_empty() {
+            return Err(Error::data(format!(
+                "there are no examples to make batches of: x has shape {:?}",
+                data.x().shape()
+            )));
+        }
+        Ok(Loader { data: data.clone(), batch_size, seed: None, drop_last: false })
+    }
+
+    /// Shuffles the examples anew for each epoch.
+    #[must_use]
+    pub fn shuffle(mut self, seed: u64) -> Loader {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Leaves out an epoch's last batch if it would be smaller than the others.
+    ///
+    /// # Errors
+    /// When no batch would be left.
+    pub fn drop_last(mut self) -> Result<Loader, Error> {
+        if self.batch_size > self.data.len() {
+            return Err(Error::invalid(format!(
+                "dropping the last batch leaves none: {} examples do not fill a batch of {}",
+                self.data.len(),
+                self.batch_size
+            )));
+        }
+        self.drop_last = true;
+        Ok(self)
+    }
+
+    /// Number of batches in an epoch.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "there is at least one batch")]
+    pub fn len(&self) -> usize {
+        if self.drop_last { self.data.len() / self.batch_size } else { self.data.len().div_ceil(self.batch_size) }
+    }
+
+    /// The most examples a batch has.
+    #[must_use]
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// The examples.
+    #[must_use]
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
+    /// The batches of one epoch, as arrays of their own.
+    ///
+    /// # Errors
+    /// When the memory is not to be had.
+    pub fn epoch(&self, epoch: u64) -> Result<Steps, Error> {
+        Ok(Steps { batches: self.reader(epoch)?, left: self.len() })
+    }
+
+    /// `count` batches, through as many epochs as they take, as arrays of their own.
+    ///
+    /// # Errors
+    /// When the memory is not to be had.
+    pub fn steps(&self, count: usize) -> Result<Steps, Error> {
+        Ok(Steps { batches: self.reader(0)?, left: count })
+    }
+
+    /// The batches one after the other, in buffers that are used again for each, beginning with `epoch`.
+    ///
+    /// # Errors
+    /// When the memory is not to be had.
+    pub fn reader(&self, epoch: u64) -> Result<Batches, Error> {
+        let capacity = self.batch_size.min(self.data.len());
+        let mut batches = Batches {
+            x: Rows::new(self.data.x(), capacity, self.seed.is_some())?,
+            y: Rows::new(self.data.y(), capacity, self.seed.is_some())?,
+            order: (0..self.data.len()).collect(),
+            loader: self.clone(),
+            epoch,
+            position: 0,
+        };
+        batches.start(epoch);
+        Ok(batches)
+    }
+}
+
+/// Reads batches without allocating: everything it needs it took when it was made.
+///
+/// ```
+/// # let (train, _) = wengert_nn::data::digits()?;
+/// let mut batches = train.batches(128)?.shuffle(1).reader(0)?;
+/// for epoch in 0..2 {
+///     batches.start(epoch);
+///     while let Some(batch) = batches.next_batch()? {
+///         assert_eq!(batch.x.shape(), [batch.rows.len(), 8, 8]);
+///     }
+/// }
+/// # Ok::<(), wengert_nn::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Batches {
+    loader: Loader,
+    x: Rows,
+    y: Rows,
+    order: Vec<usize>,
+    epoch: u64,
+    position: usize,
+}
+
+/// One mini-batch of [`Batches`].
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The examples, `[k, ...]`.
+    pub x: ArrayView<'a>,
+    /// Their targets, `[k, ...]`.
+    pub y: ArrayView<'a>,
+    /// Which `k` rows of the data set these are.
+    pub rows: &'a [usize],
+}
+
+impl Batches {
+    /// Begins `epoch` at its first batch.
+    pub fn start(&mut self, epoch: u64) {
+        if let Some(seed) = self.loader.seed {
+            permute(&mut self.order, seed, epoch);
+        }
+        (self.epoch, self.position) = (epoch, 0);
+    }
+
+    /// The epoch that is being read.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Leaves out the next `count` batches of this epoch: where a run that was interrupted goes on.
+    pub fn skip(&mut self, count: usize) {
+        self.position = self.position.saturating_add(count.saturating_mul(self.loader.batch_size));
+    }
+
+    /// The next batch of this epoch; at its end `None`, until another epoch is [started](Batches::start).
+    ///
+    /// Unshuffled batches are views into the data set; shuffled ones are gathered into buffers.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn next_batch(&mut self) -> Result<Option<Batch<'_>>, Error> {
+        let Some((start, end)) = self.advance() else { return Ok(None) };
+        let rows = &self.order[start..end];
+        Ok(Some(Batch {
+            x: self.x.read(self.loader.data.x(), rows)?,
+            y: self.y.read(self.loader.data.y(), rows)?,
+            rows,
+        }))
+    }
+
+    fn advance(&mut self) -> Option<(usize, usize)> {
+        let start = self.position;
+        let end = start.saturating_add(self.loader.batch_size).min(self.order.len());
+        let whole = end - start.min(end) == self.loader.batch_size;
+        if start >= end || (self.loader.drop_last && !whole) {
+            return None;
+        }
+        self.position = end;
+        Some((start, end))
+    }
+}
+
+/// A place for the rows of a batch. Rows in order need none: there the batch is a view into the data set.
+#[derive(Debug)]
+struct Rows {
+    buffer: Option<Array>,
+    shape: Vec<usize>,
+}
+
+impl Rows {
+    fn new(array: &Array, capacity: usize, shuffled: bool) -> Result<Rows, Error> {
+        let shape = gather::shape_of(array, capacity);
+        let buffer = if shuffled { Some(Array::zeros(array.dtype(), &shape)?) } else { None };
+        Ok(Rows { buffer, shape })
+    }
+
+    fn read<'a>(&'a mut self, array: &'a Array, rows: &[usize]) -> Result<ArrayView<'a>, Error> {
+        if let Some(first) = self.shape.first_mut() {
+            *first = rows.len();
+        }
+        match &mut self.buffer {
+            Some(buffer) => {
+                gather::copy_rows(array, rows, buffer.bytes_mut()?)?;
+                gather::view(buffer, 0..rows.len(), &self.shape)
+            }
+            None => {
+                let start = rows.first().copied().unwrap_or(0);
+                gather::view(array, start..start + rows.len(), &self.shape)
+            }
+        }
+    }
+}
+
+/// The iterator of [`Loader::epoch`] and [`Loader::steps`]: pairs of examples and targets. An item is an error only when
+/// the memory for it is not to be had.
+#[derive(Debug)]
+pub struct Steps {
+    batches: Batches,
+    left: usize,
+}
+
+impl Iterator for Steps {
+    type Item = Result<(Array, Array), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let (start, end) = self.batches.advance().or_else(|| {
+            self.batches.start(self.batches.epoch + 1);
+            self.batches.advance()
+        })?;
+        let (data, rows) = (&self.batches.loader.data, &self.batches.order[start..end]);
+        Some(gather::select(data.x(), rows).and_then(|x| Ok((x, gather::select(data.y(), rows)?))))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Steps {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ten() -> Dataset {
+        let x: Vec<f64> = (0..20).map(f64::from).collect();
+        let y: Vec<i64> = (0..10).collect();
+        Dataset::new(Array::new(&[10, 2], &x).unwrap(), Array::new(&[10, 1], &y).unwrap()).unwrap()
+    }
+
+    /// The rows of each batch of an epoch, after a look whether the three parts of each batch agree.
+    fn epoch(batches: &mut Batches, epoch: u64) -> Vec<Vec<usize>> {
+        let mut seen = Vec::new();
+        batches.start(epoch);
+        while let Some(batch) = batches.next_batch().unwrap() {
+            assert_eq!((batch.x.shape(), batch.y.shape()), (&[batch.rows.len(), 2][..], &[batch.rows.len(), 1][..]));
+            assert!(
+                batch
+                    .x
+                    .to_f64()
+                    .chunks(2)
+                    .zip(batch.rows)
+                    .all(|(x, &row)| x == [2.0 * row as f64, 2.0 * row as f64 + 1.0])
+            );
+            assert!(batch.y.to_f64().iter().zip(batch.rows).all(|(&y, &row)| y == row as f64));
+            seen.push(batch.rows.to_vec());
+        }
+        assert!(batches.next_batch().unwrap().is_none());
+        seen
+    }
+
+    #[test]
+    fn batches_in_order_end_with_a_smaller_one() {
+        let loader = ten().batches(4).unwrap();
+        let mut batches = loader.reader(0).unwrap();
+        assert_eq!(loader.len(), 3);
+        assert_eq!(epoch(&mut batches, 0), [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
+        let loader = loader.drop_last().unwrap();
+        assert_eq!(loader.len(), 2);
+        assert_eq!(epoch(&mut loader.reader(0).unwrap(), 5), [[0, 1, 2, 3], [4, 5, 6, 7]]);
+        assert_eq!(ten().batches(5).unwrap().drop_last().unwrap().len(), 2);
+        assert_eq!(epoch(&mut ten().batches(99).unwrap().reader(0).unwrap(), 0), [(0..10).collect::<Vec<_>>()]);
+    }
+
+    #[test]
+    fn a_shuffled_epoch_has_every_row_once_and_repeats_with_its_seed() {
+        let loader = ten().batches(3).unwrap().shuffle(7);
+        let mut batches = loader.reader(0).unwrap();
+        let (first, second) = (epoch(&mut batches, 0), epoch(&mut batches, 1));
+        assert_ne!(first, second);
+        assert_eq!(first.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 3, 1]);
+        let mut all = first.concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..10));
+        assert_eq!(epoch(&mut loader.reader(9).unwrap(), 1), second, "an epoch needs no memory of those before it");
+        batches.start(1);
+        batches.skip(2);
+        assert_eq!(batches.next_batch().unwrap().unwrap().rows, second[2]);
+        batches.skip(usize::MAX);
+        assert!(batches.next_batch().unwrap().is_none());
+    }
+
+    #[test]
+    fn steps_go_on_into_the_next_epoch() {
+        let loader = ten().batches(4).unwrap().shuffle(7);
+        let steps: Vec<Vec<i64>> =
+            loader.steps(7).unwrap().map(|batch| batch.unwrap().1.to_vec::<i64>().unwrap()).collect();
+        let mut batches = loader.reader(0).unwrap();
+        let expected: Vec<usize> = (0..3).flat_map(|e| epoch(&mut batches, e)).take(7).flatten().collect();
+        assert!(steps.concat().into_iter().eq(expected.into_iter().map(|row| row as i64)));
+        assert_eq!(loader.epoch(1).unwrap().len(), 3);
+        assert_eq!(loader.epoch(1).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn nothing_to_read_is_an_error_at_once() {
+        assert!(ten().batches(0).unwrap_err().to_string().contains("batch size is 0"));
+        assert!(ten().take(0).unwrap().batches(4).unwrap_err().is_data());
+        assert!(ten().batches(11).unwrap().drop_last().unwrap_err().is_invalid());
+    }
+
+    #[test]
+    fn a_reader_gathers_into_the_same_memory_each_time() {
+        let mut batches = ten().batches(4).unwrap().shuffle(1).reader(0).unwrap();
+        let mut places = std::collections::BTreeSet::new();
+        for epoch in 0..3 {
+            batches.start(epoch);
+            while let Some(batch) = batches.next_batch().unwrap() {
+                places.insert((batch.x.bytes().as_ptr(), batch.y.bytes().as_ptr()));
+            }
+        }
+        assert_eq!(places.len(), 1);
+    }
+}

@@ -1,0 +1,30 @@
+//! Data sets, and their way into training.
+//!
+//! A [`Dataset`] holds examples and what is to be learned about them; [`Dataset::batches`] makes a [`Loader`], which
+//! hands out shuffled mini-batches. The sets that come with the crate or are found on disk:
+//!
+//! | function | examples | where the data are |
+//! |---|---|---|
+//! | [`digits()`] | 1,797 images of 8 x 8 | in the crate |
+//! | [`mnist()`] | 70,000 images of 28 x 28 | on disk |
+//! | [`fashion_mnist`] | 70,000 images of 28 x 28 | on disk |
+//! | [`make_blobs`], [`make_moons`] | points | made on the spot |
+//!
+//! Other data come in as [`Array`](wengert_kernels::Array)s or from [`idx`] files.
+
+mod dataset;
+pub mod digits;
+mod gather;
+mod generate;
+pub mod idx;
+mod loader;
+mod mnist;
+mod numpy;
+mod shuffle;
+
+pub use dataset::Dataset;
+pub use digits::digits;
+pub use generate::{make_blobs, make_moons};
+pub use loader::{Batch, Batches, Loader, Steps};
+pub use mnist::{fashion_mnist, mnist};
+pub use numpy::RandomState;
