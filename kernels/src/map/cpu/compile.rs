@@ -9,7 +9,7 @@ use super::{
     vector::{self, Arg, Fused, Kernel, LANES, Op},
     walk::Walk,
 };
-use crate::{Binary, DType, Error, Expr, Isa, Scalar, Unary, Value, cpu::Place};
+use crate::{Binary, DType, Error, Expr, Isa, Layout, Scalar, Unary, Value, cpu::Place};
 
 /// Elements of a block: a dozen registers of it stay in the first-level cache, and calls are lost in its work.
 const BLOCK: usize = 512;
@@ -35,6 +35,7 @@ struct Draft {
 struct Compiler<'a> {
     expr: &'a Expr,
     isa: Isa,
+    len: usize,
     block: usize,
     /// How many instructions and results take each value.
     uses: Vec<usize>,
@@ -67,6 +68,7 @@ pub(super) fn compile(
     let mut compiler = Compiler {
         expr,
         isa,
+        len,
         block: len.next_multiple_of(LANES).clamp(LANES, BLOCK),
         uses: count_uses(expr),
         uniform: vec![false; count],
@@ -123,7 +125,7 @@ impl Compiler<'_> {
             self.uniform[value] = match scalar {
                 Scalar::Input(n) => match inputs[n as usize] {
                     Port::Given => false,
-                    Port::Operand(operand) => Walk::new(&operand.layout).is_uniform(),
+                    Port::Operand(operand) => self.is_uniform(&operand.layout),
                 },
                 Scalar::Const(_) => true,
                 Scalar::Index(axis) => shape[axis as usize] <= 1,
@@ -165,6 +167,11 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// Whether an input is the same for every index. For one element, the detour through the prelude would not pay.
+    fn is_uniform(&self, layout: &Layout) -> bool {
+        self.len > 1 && Walk::new(layout).is_uniform()
+    }
+
     fn constant(&mut self, value: Id, bits: u64) {
         let mut group = [0; LANES];
         // SAFETY: a group has room for sixteen elements of eight bytes; the lowest bytes of the bits come first.
@@ -182,7 +189,7 @@ impl Compiler<'_> {
             Port::Given => (Source::Given, View::Straight),
             Port::Operand(operand) => {
                 let (place, walk) = (Place::from(*operand), Walk::new(&operand.layout));
-                if walk.is_uniform() {
+                if self.uniform[value] {
                     let offset = self.reserve(GROUP);
                     self.homes[value] = Some(Arg { base: REGISTERS, step: 0, offset });
                     self.uniforms.push(Uniform { place, dtype: stored, offset });
@@ -420,6 +427,7 @@ impl Compiler<'_> {
         }
         let bases = PORTS as usize + self.loads.len() + self.stores.len();
         Blocks {
+            isa: self.isa,
             len,
             block: self.block,
             table: (bases * size_of::<*mut u8>()).next_multiple_of(64),

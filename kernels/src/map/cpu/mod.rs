@@ -5,7 +5,7 @@ use crate::{
     cpu::{Context, Cpu, Launch, Place, share},
 };
 use std::ops::Range;
-use vector::{LANES, Op};
+use vector::{LANES, Moves, Op, Plain};
 use walk::Walk;
 
 mod compile;
@@ -99,6 +99,7 @@ pub(crate) enum Port<'a> {
 /// An expression made ready to run over row-major ranges of an iteration space: the body of Map, and the prologues and
 /// epilogues of the other families.
 pub(crate) struct Blocks {
+    isa: Isa,
     len: usize,
     block: usize,
     /// Bytes at the start of the scratch that hold the bases; the registers follow.
@@ -198,9 +199,39 @@ impl Blocks {
         given_out: *mut u8,
         scratch: *mut u8,
     ) {
-        if range.is_empty() {
-            return;
+        // SAFETY: as promised by the caller; the instruction set is the machine's.
+        unsafe {
+            match self.isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => self.run_avx512(context, range, given_in, given_out, scratch),
+                _ => self.interpret::<Plain>(context, range, given_in, given_out, scratch),
+            }
         }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+    unsafe fn run_avx512(
+        &self,
+        context: &Context<'_>,
+        range: Range<usize>,
+        given_in: *const u8,
+        given_out: *mut u8,
+        scratch: *mut u8,
+    ) {
+        // SAFETY: as promised by the caller.
+        unsafe { self.interpret::<vector::Avx512>(context, range, given_in, given_out, scratch) }
+    }
+
+    #[inline(always)]
+    unsafe fn interpret<M: Moves>(
+        &self,
+        context: &Context<'_>,
+        range: Range<usize>,
+        given_in: *const u8,
+        given_out: *mut u8,
+        scratch: *mut u8,
+    ) {
         let bases = scratch.cast::<*mut u8>();
         // SAFETY: the table of bases and the registers lie in the scratch as the compiler laid them out; operands were
         // verified to have memory for every index. The constants are only read.
@@ -219,7 +250,7 @@ impl Blocks {
                 let n = self.block.min(range.end - flat);
                 let done = flat - range.start;
                 for load in &self.loads {
-                    bases.add(load.base).write(load.begin(
+                    bases.add(load.base).write(load.begin::<M>(
                         context,
                         flat,
                         n,
@@ -235,7 +266,7 @@ impl Blocks {
                     op.run(bases, n);
                 }
                 for store in &self.stores {
-                    store.end(context, flat, n, given_out.wrapping_add(done * store.size), registers);
+                    store.end::<M>(context, flat, n, given_out.wrapping_add(done * store.size), registers);
                 }
                 flat += n;
             }
@@ -268,7 +299,7 @@ impl Uniform {
 impl Load {
     /// Where a block's elements can be read in whole groups of lanes.
     #[inline(always)]
-    unsafe fn begin(
+    unsafe fn begin<M: Moves>(
         &self,
         context: &Context<'_>,
         flat: usize,
@@ -290,7 +321,7 @@ impl Load {
                     if direct {
                         return from.cast_mut();
                     }
-                    walk::copy(from, staging, n * self.size);
+                    M::fill(from, staging, self.size, n);
                 }
                 View::Strided(walk) => {
                     if direct && let Some(offset) = walk.straight(flat, n) {
@@ -326,7 +357,7 @@ impl Store {
 
     /// Brings what was written to the staging register to its place.
     #[inline(always)]
-    unsafe fn end(&self, context: &Context<'_>, flat: usize, n: usize, given: *mut u8, registers: *mut u8) {
+    unsafe fn end<M: Moves>(&self, context: &Context<'_>, flat: usize, n: usize, given: *mut u8, registers: *mut u8) {
         // SAFETY: the operand has these elements, and the register holds a block.
         unsafe {
             let staging = registers.add(self.staging);
@@ -334,7 +365,7 @@ impl Store {
                 (View::Strided(walk), Source::Place(place)) => {
                     walk.scatter(staging, self.size, flat, n, context.at(*place));
                 }
-                _ if n % LANES != 0 => walk::copy(staging, self.memory(context, flat, given), n * self.size),
+                _ if n % LANES != 0 => M::drain(staging, self.memory(context, flat, given), self.size, n),
                 _ => {}
             }
         }

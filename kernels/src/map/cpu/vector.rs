@@ -3,8 +3,7 @@
 //! A loop works on whole groups of [`LANES`] elements, whatever the length: the lanes past the end compute something that
 //! nobody reads, and every element is computed by the same instructions wherever it stands.
 
-use super::half_bits;
-use super::math::Float;
+use super::{half_bits, math::Float, walk};
 use crate::{Binary, DType, Isa, Unary};
 use std::marker::PhantomData;
 
@@ -45,6 +44,79 @@ impl Arg {
     unsafe fn at(self, bases: *const *mut u8) -> *mut u8 {
         // SAFETY: the compiler of the expression numbered the bases and laid out what they point to.
         unsafe { (*bases.add(self.base as usize)).add(self.offset as usize) }
+    }
+}
+
+/// How the interpreter moves elements in the vectors of one instruction set.
+///
+/// Reading a vector back soon after it was written in smaller pieces stalls, so a few elements travel as one vector too.
+pub(super) trait Moves {
+    /// Copies `n` elements of `size` bytes from memory to a register.
+    ///
+    /// # Safety
+    /// `from` has `n` elements, `to` room for whole groups of them, and the machine has the instruction set.
+    unsafe fn fill(from: *const u8, to: *mut u8, size: usize, n: usize);
+
+    /// Copies `n` elements of `size` bytes from a register to memory.
+    ///
+    /// # Safety
+    /// `from` has whole groups of elements, `to` room for `n`, and the machine has the instruction set.
+    unsafe fn drain(from: *const u8, to: *mut u8, size: usize, n: usize);
+}
+
+pub(super) struct Plain;
+impl Moves for Plain {
+    #[inline(always)]
+    unsafe fn fill(from: *const u8, to: *mut u8, size: usize, n: usize) {
+        // SAFETY: as promised by the caller.
+        unsafe { walk::copy(from, to, n * size) }
+    }
+
+    #[inline(always)]
+    unsafe fn drain(from: *const u8, to: *mut u8, size: usize, n: usize) {
+        // SAFETY: as promised by the caller.
+        unsafe { walk::copy(from, to, n * size) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) struct Avx512;
+#[cfg(target_arch = "x86_64")]
+impl Moves for Avx512 {
+    #[inline(always)]
+    unsafe fn fill(from: *const u8, to: *mut u8, size: usize, n: usize) {
+        use std::arch::x86_64::{_mm512_maskz_loadu_epi8, _mm512_maskz_loadu_epi32, _mm512_storeu_si512};
+        let bytes = n * size;
+        // SAFETY: as promised by the caller; what the masks exclude is not touched.
+        unsafe {
+            for i in (0..bytes).step_by(64) {
+                let (from, left) = (from.add(i), bytes - i);
+                let group = if size >= 4 {
+                    _mm512_maskz_loadu_epi32(((1u32 << (left / 4).min(16)) - 1) as u16, from.cast())
+                } else {
+                    _mm512_maskz_loadu_epi8(u64::MAX >> (64 - left.min(64)), from.cast())
+                };
+                _mm512_storeu_si512(to.add(i).cast(), group);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn drain(from: *const u8, to: *mut u8, size: usize, n: usize) {
+        use std::arch::x86_64::{_mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_mask_storeu_epi32};
+        let bytes = n * size;
+        // SAFETY: as promised by the caller; what the masks exclude is not touched.
+        unsafe {
+            for i in (0..bytes).step_by(64) {
+                let (to, left) = (to.add(i), bytes - i);
+                let group = _mm512_loadu_si512(from.add(i).cast());
+                if size >= 4 {
+                    _mm512_mask_storeu_epi32(to.cast(), ((1u32 << (left / 4).min(16)) - 1) as u16, group);
+                } else {
+                    _mm512_mask_storeu_epi8(to.cast(), u64::MAX >> (64 - left.min(64)), group);
+                }
+            }
+        }
     }
 }
 
