@@ -5,7 +5,7 @@
 //! reused as soon as their value is dead, or in the operands' memory itself.
 
 use super::{
-    Blocks, Load, Port, Source, Store, Uniform, View,
+    Blocks, Load, Port, Source, Store, View, few,
     vector::{self, Arg, Fused, Kernel, LANES, Op},
     walk::Walk,
 };
@@ -37,6 +37,8 @@ struct Compiler<'a> {
     isa: Isa,
     len: usize,
     block: usize,
+    /// Whether one group of lanes is all, and every operand is either one element or in the order of the iteration.
+    few: bool,
     /// How many instructions and results take each value.
     uses: Vec<usize>,
     uniform: Vec<bool>,
@@ -48,7 +50,7 @@ struct Compiler<'a> {
     /// Bytes of registers handed out so far.
     used: usize,
     constants: Vec<[u64; LANES]>,
-    uniforms: Vec<Uniform>,
+    uniforms: Vec<(usize, Place)>,
     prelude: Vec<Op>,
     loads: Vec<Load>,
     stores: Vec<Store>,
@@ -70,6 +72,7 @@ pub(super) fn compile(
         isa,
         len,
         block: len.next_multiple_of(LANES).clamp(LANES, BLOCK),
+        few: len <= LANES && is_plain(expr, inputs) && is_plain(expr, outputs),
         uses: count_uses(expr),
         uniform: vec![false; count],
         absorbs: vec![None; count],
@@ -91,6 +94,15 @@ pub(super) fn compile(
         compiler.keep_overwritten();
     }
     Ok(compiler.finish(len))
+}
+
+/// Whether no operand needs a walk, nor an index a count.
+fn is_plain(expr: &Expr, ports: &[Port<'_>]) -> bool {
+    let plain = |port: &Port<'_>| match port {
+        Port::Given => true,
+        Port::Operand(operand) => operand.layout.is_contiguous() || Walk::new(&operand.layout).is_uniform(),
+    };
+    ports.iter().all(plain) && !expr.body().iter().any(|scalar| matches!(scalar, Scalar::Index(_)))
 }
 
 fn count_uses(expr: &Expr) -> Vec<usize> {
@@ -190,9 +202,7 @@ impl Compiler<'_> {
             Port::Operand(operand) => {
                 let (place, walk) = (Place::from(*operand), Walk::new(&operand.layout));
                 if self.uniform[value] {
-                    let offset = self.reserve(GROUP);
-                    self.homes[value] = Some(Arg { base: REGISTERS, step: 0, offset });
-                    self.uniforms.push(Uniform { place, dtype: stored, offset });
+                    self.uniform_input(value, place, stored);
                     return;
                 }
                 let straight = operand.layout.is_contiguous();
@@ -209,6 +219,24 @@ impl Compiler<'_> {
         }
     }
 
+    fn uniform_input(&mut self, value: Id, place: Place, stored: DType) {
+        let base = self.next_base();
+        self.uniforms.push((base.into(), place));
+        let half = stored.size() == 2;
+        let memory = self.value(stored.size());
+        self.homes[memory] = Some(Arg { base, step: 0, offset: 0 });
+        let raw = if half { self.value(2) } else { value };
+        self.uniform[raw] = true;
+        self.draft(vector::splat(stored.size(), self.isa), raw, vec![memory], 0.0);
+        if half {
+            self.draft(vector::widen(stored, self.isa), value, vec![raw], 0.0);
+        }
+    }
+
+    fn next_base(&self) -> u16 {
+        PORTS + (self.uniforms.len() + self.loads.len() + self.stores.len()) as u16
+    }
+
     /// A new value that the expression does not have.
     fn value(&mut self, size: usize) -> Id {
         self.sizes.push(size);
@@ -219,16 +247,18 @@ impl Compiler<'_> {
 
     fn load(&mut self, value: Id, source: Source, view: View, size: usize) {
         self.cost += if matches!(view, View::Straight) { 0.01 * size as f64 } else { 0.4 };
-        let base = self.port(value, size);
+        let base = self.next_base();
         let staging = self.reserve(self.block * size);
+        let step = (size * LANES) as u16;
+        self.homes[value] = Some(if self.few {
+            let memory = self.value(size);
+            self.homes[memory] = Some(Arg { base, step, offset: 0 });
+            self.body.push(Draft { kernel: few::fill(size, self.isa), to: value, from: vec![memory] });
+            Arg { base: REGISTERS, step: 0, offset: staging }
+        } else {
+            Arg { base, step, offset: 0 }
+        });
         self.loads.push(Load { source, view, size, base: base.into(), staging: staging as usize, staged: false });
-    }
-
-    /// Gives `value` a base of its own, which points to memory or to a register from block to block.
-    fn port(&mut self, value: Id, size: usize) -> u16 {
-        let base = PORTS + (self.loads.len() + self.stores.len()) as u16;
-        self.homes[value] = Some(Arg { base, step: (size * LANES) as u16, offset: 0 });
-        base
     }
 
     fn draft(&mut self, kernel: Kernel, to: Id, from: Vec<Id>, cost: f64) {
@@ -345,6 +375,7 @@ impl Compiler<'_> {
     }
 
     fn outputs(&mut self, ports: &[Port<'_>]) {
+        let mut drains = Vec::new();
         for (&(value, dtype), port) in self.expr.outputs().iter().zip(ports) {
             let value = value as Id;
             let (source, view) = match port {
@@ -365,10 +396,20 @@ impl Compiler<'_> {
             } else {
                 value
             };
-            let base = self.port(stored, dtype.size());
-            let staging = self.reserve(self.block * dtype.size());
-            self.stores.push(Store { source, view, size: dtype.size(), base: base.into(), staging: staging as usize });
+            let (base, size) = (self.next_base(), dtype.size());
+            let staging = self.reserve(self.block * size);
+            let memory = Arg { base, step: (size * LANES) as u16, offset: 0 };
+            self.homes[stored] = Some(if self.few {
+                let to = self.value(size);
+                self.homes[to] = Some(memory);
+                drains.push(Draft { kernel: few::drain(size, self.isa), to, from: vec![stored] });
+                Arg { base: REGISTERS, step: 0, offset: staging }
+            } else {
+                memory
+            });
+            self.stores.push(Store { source, view, size, base: base.into(), staging: staging as usize });
         }
+        self.body.append(&mut drains);
     }
 
     /// Copies an input to a register first where an output that may be the same memory is written before its last use.
@@ -425,9 +466,8 @@ impl Compiler<'_> {
             self.homes[draft.to] = Some(home);
             ops.push(self.op(draft.kernel, home, &draft.from));
         }
-        let bases = PORTS as usize + self.loads.len() + self.stores.len();
+        let bases = usize::from(self.next_base());
         Blocks {
-            isa: self.isa,
             len,
             block: self.block,
             table: (bases * size_of::<*mut u8>()).next_multiple_of(64),
@@ -436,6 +476,7 @@ impl Compiler<'_> {
             uniforms: self.uniforms,
             prelude: self.prelude,
             loads: self.loads,
+            few: self.few,
             body: ops,
             stores: self.stores,
             cost: self.cost,

@@ -1,14 +1,15 @@
 //! Map on the CPU: an interpreter whose instructions each handle a block of elements that stays in cache.
 
 use crate::{
-    DType, Error, Expr, Isa, Map, Operand, Step,
+    Error, Expr, Isa, Map, Operand, Step,
     cpu::{Context, Cpu, Launch, Place, share},
 };
 use std::ops::Range;
-use vector::{LANES, Moves, Op, Plain};
+use vector::{LANES, Op};
 use walk::Walk;
 
 mod compile;
+mod few;
 mod half_bits;
 mod math;
 #[macro_use]
@@ -99,27 +100,22 @@ pub(crate) enum Port<'a> {
 /// An expression made ready to run over row-major ranges of an iteration space: the body of Map, and the prologues and
 /// epilogues of the other families.
 pub(crate) struct Blocks {
-    isa: Isa,
     len: usize,
     block: usize,
     /// Bytes at the start of the scratch that hold the bases; the registers follow.
     table: usize,
     registers: usize,
     constants: Vec<[u64; LANES]>,
-    uniforms: Vec<Uniform>,
+    /// Bases of the operands that are one element.
+    uniforms: Vec<(usize, Place)>,
     /// What is computed once a run.
     prelude: Vec<Op>,
     loads: Vec<Load>,
+    /// Whether there is at most one group of elements, which the instructions themselves fetch and put away.
+    few: bool,
     body: Vec<Op>,
     stores: Vec<Store>,
     cost: f64,
-}
-
-/// An input of which every index sees the same element.
-struct Uniform {
-    place: Place,
-    dtype: DType,
-    offset: u32,
 }
 
 /// Where a port's memory is.
@@ -199,39 +195,9 @@ impl Blocks {
         given_out: *mut u8,
         scratch: *mut u8,
     ) {
-        // SAFETY: as promised by the caller; the instruction set is the machine's.
-        unsafe {
-            match self.isa {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => self.run_avx512(context, range, given_in, given_out, scratch),
-                _ => self.interpret::<Plain>(context, range, given_in, given_out, scratch),
-            }
+        if range.is_empty() {
+            return;
         }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    unsafe fn run_avx512(
-        &self,
-        context: &Context<'_>,
-        range: Range<usize>,
-        given_in: *const u8,
-        given_out: *mut u8,
-        scratch: *mut u8,
-    ) {
-        // SAFETY: as promised by the caller.
-        unsafe { self.interpret::<vector::Avx512>(context, range, given_in, given_out, scratch) }
-    }
-
-    #[inline(always)]
-    unsafe fn interpret<M: Moves>(
-        &self,
-        context: &Context<'_>,
-        range: Range<usize>,
-        given_in: *const u8,
-        given_out: *mut u8,
-        scratch: *mut u8,
-    ) {
         let bases = scratch.cast::<*mut u8>();
         // SAFETY: the table of bases and the registers lie in the scratch as the compiler laid them out; operands were
         // verified to have memory for every index. The constants are only read.
@@ -239,18 +205,34 @@ impl Blocks {
             let registers = scratch.add(self.table);
             bases.write(registers);
             bases.add(1).write(self.constants.as_ptr().cast::<u8>().cast_mut());
-            for uniform in &self.uniforms {
-                uniform.load(context, registers);
+            for &(base, place) in &self.uniforms {
+                bases.add(base).write(context.at(place));
             }
             for op in &self.prelude {
                 op.run(bases, 1);
+            }
+            if self.few {
+                for load in &self.loads {
+                    bases.add(load.base).write(load.source.start(
+                        context,
+                        range.start * load.size,
+                        given_in.cast_mut(),
+                    ));
+                }
+                for store in &self.stores {
+                    bases.add(store.base).write(store.source.start(context, range.start * store.size, given_out));
+                }
+                for op in &self.body {
+                    op.run(bases, range.len());
+                }
+                return;
             }
             let mut flat = range.start;
             while flat < range.end {
                 let n = self.block.min(range.end - flat);
                 let done = flat - range.start;
                 for load in &self.loads {
-                    bases.add(load.base).write(load.begin::<M>(
+                    bases.add(load.base).write(load.begin(
                         context,
                         flat,
                         n,
@@ -266,7 +248,7 @@ impl Blocks {
                     op.run(bases, n);
                 }
                 for store in &self.stores {
-                    store.end::<M>(context, flat, n, given_out.wrapping_add(done * store.size), registers);
+                    store.end(context, flat, n, given_out.wrapping_add(done * store.size), registers);
                 }
                 flat += n;
             }
@@ -274,24 +256,13 @@ impl Blocks {
     }
 }
 
-impl Uniform {
+impl Source {
+    /// The address `bytes` into a port's memory. What is given starts there already.
     #[inline(always)]
-    unsafe fn load(&self, context: &Context<'_>, registers: *mut u8) {
-        let from: *const u8 = context.at(self.place);
-        // SAFETY: the operand has an element there, and the register room for a group.
-        unsafe {
-            let to = registers.add(self.offset as usize);
-            match self.dtype {
-                DType::F16 | DType::BF16 => {
-                    let bits = from.cast::<u16>().read();
-                    let value = match self.dtype {
-                        DType::F16 => half_bits::f16_to_f32(bits),
-                        _ => half_bits::bf16_to_f32(bits),
-                    };
-                    walk::splat((&raw const value).cast(), 4, to);
-                }
-                dtype => walk::splat(from, dtype.size(), to),
-            }
+    fn start(&self, context: &Context<'_>, bytes: usize, given: *mut u8) -> *mut u8 {
+        match *self {
+            Source::Place(place) => context.at::<u8>(place).wrapping_add(bytes),
+            Source::Given | Source::Index { .. } => given,
         }
     }
 }
@@ -299,7 +270,7 @@ impl Uniform {
 impl Load {
     /// Where a block's elements can be read in whole groups of lanes.
     #[inline(always)]
-    unsafe fn begin<M: Moves>(
+    unsafe fn begin(
         &self,
         context: &Context<'_>,
         flat: usize,
@@ -321,7 +292,7 @@ impl Load {
                     if direct {
                         return from.cast_mut();
                     }
-                    M::fill(from, staging, self.size, n);
+                    walk::copy(from, staging, n * self.size);
                 }
                 View::Strided(walk) => {
                     if direct && let Some(offset) = walk.straight(flat, n) {
@@ -343,10 +314,7 @@ impl Load {
 impl Store {
     #[inline(always)]
     fn memory(&self, context: &Context<'_>, flat: usize, given: *mut u8) -> *mut u8 {
-        match self.source {
-            Source::Place(place) => context.at::<u8>(place).wrapping_add(flat * self.size),
-            Source::Given | Source::Index { .. } => given,
-        }
+        self.source.start(context, flat * self.size, given)
     }
 
     /// The memory of a block that instructions may write in whole groups of lanes.
@@ -357,7 +325,7 @@ impl Store {
 
     /// Brings what was written to the staging register to its place.
     #[inline(always)]
-    unsafe fn end<M: Moves>(&self, context: &Context<'_>, flat: usize, n: usize, given: *mut u8, registers: *mut u8) {
+    unsafe fn end(&self, context: &Context<'_>, flat: usize, n: usize, given: *mut u8, registers: *mut u8) {
         // SAFETY: the operand has these elements, and the register holds a block.
         unsafe {
             let staging = registers.add(self.staging);
@@ -365,7 +333,7 @@ impl Store {
                 (View::Strided(walk), Source::Place(place)) => {
                     walk.scatter(staging, self.size, flat, n, context.at(*place));
                 }
-                _ if n % LANES != 0 => M::drain(staging, self.memory(context, flat, given), self.size, n),
+                _ if n % LANES != 0 => walk::copy(staging, self.memory(context, flat, given), n * self.size),
                 _ => {}
             }
         }

@@ -3,7 +3,7 @@
 //! A loop works on whole groups of [`LANES`] elements, whatever the length: the lanes past the end compute something that
 //! nobody reads, and every element is computed by the same instructions wherever it stands.
 
-use super::{half_bits, math::Float, walk};
+use super::{half_bits, math::Float};
 use crate::{Binary, DType, Isa, Unary};
 use std::marker::PhantomData;
 
@@ -41,82 +41,9 @@ impl Op {
 
 impl Arg {
     #[inline(always)]
-    unsafe fn at(self, bases: *const *mut u8) -> *mut u8 {
+    pub(super) unsafe fn at(self, bases: *const *mut u8) -> *mut u8 {
         // SAFETY: the compiler of the expression numbered the bases and laid out what they point to.
         unsafe { (*bases.add(self.base as usize)).add(self.offset as usize) }
-    }
-}
-
-/// How the interpreter moves elements in the vectors of one instruction set.
-///
-/// Reading a vector back soon after it was written in smaller pieces stalls, so a few elements travel as one vector too.
-pub(super) trait Moves {
-    /// Copies `n` elements of `size` bytes from memory to a register.
-    ///
-    /// # Safety
-    /// `from` has `n` elements, `to` room for whole groups of them, and the machine has the instruction set.
-    unsafe fn fill(from: *const u8, to: *mut u8, size: usize, n: usize);
-
-    /// Copies `n` elements of `size` bytes from a register to memory.
-    ///
-    /// # Safety
-    /// `from` has whole groups of elements, `to` room for `n`, and the machine has the instruction set.
-    unsafe fn drain(from: *const u8, to: *mut u8, size: usize, n: usize);
-}
-
-pub(super) struct Plain;
-impl Moves for Plain {
-    #[inline(always)]
-    unsafe fn fill(from: *const u8, to: *mut u8, size: usize, n: usize) {
-        // SAFETY: as promised by the caller.
-        unsafe { walk::copy(from, to, n * size) }
-    }
-
-    #[inline(always)]
-    unsafe fn drain(from: *const u8, to: *mut u8, size: usize, n: usize) {
-        // SAFETY: as promised by the caller.
-        unsafe { walk::copy(from, to, n * size) }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-pub(super) struct Avx512;
-#[cfg(target_arch = "x86_64")]
-impl Moves for Avx512 {
-    #[inline(always)]
-    unsafe fn fill(from: *const u8, to: *mut u8, size: usize, n: usize) {
-        use std::arch::x86_64::{_mm512_maskz_loadu_epi8, _mm512_maskz_loadu_epi32, _mm512_storeu_si512};
-        let bytes = n * size;
-        // SAFETY: as promised by the caller; what the masks exclude is not touched.
-        unsafe {
-            for i in (0..bytes).step_by(64) {
-                let (from, left) = (from.add(i), bytes - i);
-                let group = if size >= 4 {
-                    _mm512_maskz_loadu_epi32(((1u32 << (left / 4).min(16)) - 1) as u16, from.cast())
-                } else {
-                    _mm512_maskz_loadu_epi8(u64::MAX >> (64 - left.min(64)), from.cast())
-                };
-                _mm512_storeu_si512(to.add(i).cast(), group);
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn drain(from: *const u8, to: *mut u8, size: usize, n: usize) {
-        use std::arch::x86_64::{_mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_mask_storeu_epi32};
-        let bytes = n * size;
-        // SAFETY: as promised by the caller; what the masks exclude is not touched.
-        unsafe {
-            for i in (0..bytes).step_by(64) {
-                let (to, left) = (to.add(i), bytes - i);
-                let group = _mm512_loadu_si512(from.add(i).cast());
-                if size >= 4 {
-                    _mm512_mask_storeu_epi32(to.cast(), ((1u32 << (left / 4).min(16)) - 1) as u16, group);
-                } else {
-                    _mm512_mask_storeu_epi8(to.cast(), u64::MAX >> (64 - left.min(64)), group);
-                }
-            }
-        }
     }
 }
 
@@ -177,12 +104,25 @@ bodies! {
     four Four(a 0 A, b 1 A, c 2 B, d 3 B);
 }
 
+#[inline(always)]
+unsafe fn repeat<L: Element, const FMA: bool>(op: &Op, bases: *const *mut u8, _: usize) {
+    // SAFETY: as the type `Kernel` says, but that the operand is a single element.
+    unsafe {
+        let element = op.from[0].at(bases).cast::<L>().read();
+        op.to.at(bases).cast::<[L; LANES]>().write_unaligned([element; LANES]);
+    }
+}
+
+/// Any bits.
+trait Element: Copy {}
+impl<T: Copy> Element for T {}
+
 /// A function for each number of operands that compiles the loop for one instruction set.
 macro_rules! instruction_set {
     ($name:ident, $fma:literal, $(#[$attribute:meta])*) => {
         pub(super) mod $name {
             use super::*;
-            instruction_set!(@ $fma, [$(#[$attribute])*] one One, two Two, three Three, four Four);
+            instruction_set!(@ $fma, [$(#[$attribute])*] one One, two Two, three Three, four Four, repeat Element);
         }
     };
     (@ $fma:literal, $attributes:tt $($body:ident $kind:ident),*) => {
@@ -221,7 +161,7 @@ macro_rules! choose {
 /// Loops for every instruction set: what floats do.
 mod tuned {
     use super::*;
-    choose!(one One, two Two, three Three, four Four);
+    choose!(one One, two Two, three Three, four Four, repeat Element);
 }
 
 /// Loops that call a library for every lane do not compute lanes past the end.
@@ -440,6 +380,16 @@ pub(super) fn narrow(dtype: DType, isa: Isa) -> Kernel {
 /// `f32` to the nearest value of a 16-bit float, as `f32`.
 pub(super) fn round_to(dtype: DType, isa: Isa) -> Kernel {
     if dtype == DType::F16 { tuned::one::<RoundF16>(isa) } else { tuned::one::<RoundBf16>(isa) }
+}
+
+/// Repeats the one element at the operand in every lane.
+pub(super) fn splat(size: usize, isa: Isa) -> Kernel {
+    match size {
+        1 => tuned::repeat::<u8>(isa),
+        2 => tuned::repeat::<u16>(isa),
+        4 => tuned::repeat::<u32>(isa),
+        _ => tuned::repeat::<u64>(isa),
+    }
 }
 
 /// Copies elements of a size.
