@@ -95,6 +95,7 @@ impl Walk {
     ///
     /// # Safety
     /// The view's elements can be read, `to` has room for `n` elements, and the two do not overlap.
+    #[inline(never)]
     pub(super) unsafe fn gather(&self, from: *const u8, size: usize, flat: usize, n: usize, to: *mut u8) {
         // SAFETY: as promised by the caller.
         unsafe {
@@ -131,6 +132,7 @@ impl Walk {
     ///
     /// # Safety
     /// The view's elements can be written, `from` has `n` elements, and the two do not overlap.
+    #[inline(never)]
     pub(super) unsafe fn scatter(&self, from: *const u8, size: usize, flat: usize, n: usize, to: *mut u8) {
         // SAFETY: as promised by the caller.
         unsafe {
@@ -165,6 +167,7 @@ impl Walk {
 ///
 /// # Safety
 /// `to` has room for `n` elements.
+#[inline(never)]
 pub(super) unsafe fn indices(inner: usize, size: usize, flat: usize, n: usize, to: *mut i64) {
     let (mut index, mut left_of_run) = ((flat / inner) % size, inner - flat % inner);
     let mut done = 0;
