@@ -227,9 +227,11 @@ addend! {
     f64: a, b => a + b;
 }
 
+/// # Safety
+/// There are `count` elements on either side, which do not overlap.
 #[inline(always)]
-fn add<const FMA: bool, T: Addend>(from: *const T, stride: isize, to: *mut T, count: usize) {
-    // SAFETY: the caller vouches for `count` elements on either side; updates and output do not overlap.
+unsafe fn add<const FMA: bool, T: Addend>(from: *const T, stride: isize, to: *mut T, count: usize) {
+    // SAFETY: as the caller promises.
     unsafe {
         if stride == 1 {
             let (from, to) = (std::slice::from_raw_parts(from, count), std::slice::from_raw_parts_mut(to, count));

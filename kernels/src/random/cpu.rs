@@ -135,7 +135,7 @@ fn ln<const FMA: bool>(x: f32) -> f32 {
     p = fma::<FMA>(p, m, -1.666_805_8e-1);
     p = fma::<FMA>(p, m, 2.000_071_5e-1);
     p = fma::<FMA>(p, m, -2.499_999_4e-1);
-    p = fma::<FMA>(p, m, 3.333_333_1e-1);
+    p = fma::<FMA>(p, m, 0.333_333_3);
     let square = m * m;
     let tail = fma::<FMA>(exponent, -2.121_944_4e-4, p * m * square);
     let tail = fma::<FMA>(square, -0.5, tail);

@@ -168,6 +168,19 @@ fn strip<const N: usize, A: Number, O: Fold<A>>(x: &[A], rows: usize, stride: us
     *out = lanes;
 }
 
+/// The place of the first element equal to `wanted`, which is there; NaN counts as equal to NaN.
+#[inline(always)]
+fn find<const FMA: bool, A: Number>(x: &[A], wanted: A, place: &mut usize) {
+    let nan = wanted.is_nan();
+    let hit = |x: A| (x == wanted) | (nan & x.is_nan());
+    let (blocks, _) = x.as_chunks::<LANES>();
+    // Blocks without a hit are passed without a branch for each element.
+    let missed = |block: &&[A; LANES]| block.iter().fold(0, |hits, &x| hits | u32::from(hit(x))) == 0;
+    let start = LANES * blocks.iter().take_while(missed).count();
+    *place = start + x[start..].iter().position(|&x| hit(x)).unwrap_or(0);
+}
+
+per_isa! { choose_find<A: Number>(x: &[A], wanted: A, place: &mut usize) = find }
 per_isa! { choose_rows<A: Number, O: Fold<A>>(x: &[A], len: usize, out: &mut [A]) = rows }
 per_isa! { choose_columns<A: Number, O: Fold<A>>(x: &[A], rows: usize, stride: usize, out: &mut [A]) = columns }
 
@@ -178,6 +191,7 @@ pub(super) struct Loops<A> {
     pub(super) fold: fn(A, A) -> A,
     pub(super) rows: unsafe fn(&[A], usize, &mut [A]),
     pub(super) columns: unsafe fn(&[A], usize, usize, &mut [A]),
+    pub(super) find: unsafe fn(&[A], A, &mut usize),
 }
 
 impl<A: Number> Loops<A> {
@@ -194,6 +208,12 @@ impl<A: Number> Loops<A> {
     fn of<O: Fold<A>>(isa: Isa) -> Loops<A> {
         // Integers are rare here, and their loops vectorise well enough for any CPU.
         let isa = if A::DTYPE.is_float() { isa } else { Isa::Portable };
-        Loops { start: O::START, fold: O::fold, rows: choose_rows::<A, O>(isa), columns: choose_columns::<A, O>(isa) }
+        Loops {
+            start: O::START,
+            fold: O::fold,
+            rows: choose_rows::<A, O>(isa),
+            columns: choose_columns::<A, O>(isa),
+            find: choose_find::<A>(isa),
+        }
     }
 }
