@@ -103,6 +103,7 @@ pub(super) const SPEC: OpSpec = OpSpec {
         misuse!(|a, _, _| a.slice(crate::s![.., .., ..])),
         misuse!(|a, _, _| a.slice(crate::s![.., 3])),
         misuse!(|a, _, _| a.slice([Span::from(..).step(0)])),
+        misuse!(|a, _, _| a.slice([Span::from(..).step(isize::MIN)])),
         misuse!(|a, _, _| a.slice_axis(2, 0..1)),
         misuse!(|a, _, _| a.index_axis(0, -3)),
         misuse!(|a, _, _| a.flip([0, 0])),

@@ -50,8 +50,9 @@ impl Span {
 
     /// The elements of an axis of size `n` that this takes.
     pub(super) fn cut(&self, axis: usize, n: &Dim) -> Result<Cut, String> {
-        if self.step == 0 {
-            return Err(format!("the step along axis {axis} is 0"));
+        // Strides are multiplied by the step.
+        if self.step == 0 || i32::try_from(self.step).is_err() {
+            return Err(format!("the step along axis {axis} is {}: it is neither 0 nor beyond 32 bits", self.step));
         }
         match (n.known(), self.start) {
             (Some(n), Some(index)) if self.drops => match crate::tensor::normal_axis(index, n) {
