@@ -53,7 +53,8 @@ macro_rules! float {
         $T:ident, $Int:ident, $Bits:ident,
         magic: $magic:expr, mantissa: $mantissa:expr, bias: $bias:expr, sqrt_half: $sqrt_half:expr,
         ln2: ($ln2_high:expr, $ln2_low:expr), exp_range: ($exp_low:expr, $exp_high:expr), expm1_low: $expm1_low:expr,
-        exp: ($($exp:expr),*), log: ($($log:expr),*), tanh: ($($tanh:expr),*), erf: ($($erf:expr),*),
+        exp: ($($exp:expr),*), log: ($($log:expr),*), log1p: ($($log1p:expr),*),
+        tanh: ($($tanh:expr),*), erf: ($($erf:expr),*),
         erfc: $erfc:ident,
     ) => {
         mod $T {
@@ -208,7 +209,11 @@ macro_rules! float {
                     let a = $T::abs(self);
                     let z = self * self;
                     let near = fma::<FMA>(z * horner!(FMA, z, $($tanh),*), a, a);
-                    let far = 1.0 - 2.0 / (Float::exp::<FMA>(a + a) + 1.0);
+                    // From 22 on tanh is 1 in f64 too, and a power of two needs no second step.
+                    let double = if a > 22.0 { 44.0 } else { a + a };
+                    let (n, r) = reduce::<FMA>(double);
+                    let two_n = power_of_two(n);
+                    let far = 1.0 - 2.0 / (fma::<FMA>(two_n, expm1_small::<FMA>(r), two_n) + 1.0);
                     (if a < 0.625 { near } else { far }).copysign(self)
                 }
 
@@ -221,7 +226,11 @@ macro_rules! float {
                 #[inline(always)]
                 fn softplus<const FMA: bool>(self) -> $T {
                     let e = Float::exp::<FMA>(-$T::abs(self));
-                    self.relu() + Float::log1p::<FMA>(e)
+                    // log(1 + e) for e in 0..=1 needs no power of two: e - s (e - z P(z)) with s = e / (2 + e), z = s^2.
+                    let s = e / (2.0 + e);
+                    let z = s * s;
+                    let rest = fma::<FMA>(z, -(horner!(FMA, z, $($log1p),*)), e);
+                    self.relu() + fma::<FMA>(-s, rest, e)
                 }
 
                 #[inline(always)]
@@ -257,6 +266,7 @@ float! {
     ln2: (0.693_359_375, -2.121_944_4e-4), exp_range: (-104.0, 89.0), expm1_low: -18.0,
     exp: (1.392_621_3e-3, 8.363_203e-3, 4.166_655_4e-2, 1.666_657_7e-1, 0.5),
     log: (2.333_161_5e-1, 2.855_078e-1, 4.000_012e-1, 6.666_666_6e-1),
+    log1p: (2.322_492_2e-1, 2.170_646_1e-1, 2.859_236_5e-1, 3.999_970_6e-1, 6.666_666_7e-1),
     tanh: (-6.094_641_3e-3, 2.099_575_4e-2, -5.385_061e-2, 1.333_276_8e-1, -3.333_333e-1),
     erf: (7.875_875e-5, -8.016_864_3e-4, 5.189_087_4e-3, -2.685_421_2e-2, 1.128_359_5e-1, -3.761_262_7e-1, 1.283_791_7e-1),
     erfc: erfc32,
@@ -274,6 +284,11 @@ float! {
     log: (
         1.461_780_715_341_732_5e-1, 1.533_161_172_205_500_8e-1, 1.818_289_243_253_687_1e-1, 2.222_221_108_937_949_6e-1,
         2.857_142_862_625_383_8e-1, 3.999_999_999_989_889e-1, 6.666_666_666_666_67e-1
+    ),
+    log1p: (
+        1.616_493_816_947_134e-1, 8.800_317_650_868_774e-2, 1.200_115_518_285_777_9e-1, 1.331_413_555_088_116_3e-1,
+        1.538_557_059_291_224_4e-1, 1.818_178_941_732_644_8e-1, 2.222_222_271_780_178_2e-1, 2.857_142_856_710_506e-1,
+        4.000_000_000_001_459_7e-1, 6.666_666_666_666_666e-1
     ),
     tanh: (
         -1.723_197_813_108_837e-5, 7.957_557_077_391_332e-5, -2.307_572_500_036_994_3e-4, 5.874_290_543_709_334e-4,
