@@ -10,6 +10,9 @@ use wengert_kernels::{
     Scalar, Step, Unary, Value,
 };
 
+/// Timed rounds of each measurement.
+const ROUNDS: usize = 60;
+
 /// How an input of a measured expression lies.
 #[derive(Clone, Copy, PartialEq)]
 enum View {
@@ -138,7 +141,7 @@ fn measure(what: &Measured, device: &Device, rows: usize, columns: usize) -> Res
     let written: Vec<bool> = program.externs.iter().map(|spec| spec.written).collect();
     let calls = (2_000_000 / (rows * columns)).clamp(1, 2000);
     let mut times = Vec::new();
-    for _ in 0..60 {
+    for _ in 0..ROUNDS {
         let mut bytes = Vec::new();
         for (array, &written) in memory.iter_mut().zip(&written) {
             bytes.push(if written { Memory::Write(array.bytes_mut()?) } else { Memory::Read(array.bytes()) });
@@ -173,19 +176,22 @@ fn main() -> Result<(), Error> {
         unary("neg, i32", Unary::Neg, DType::I32)?,
         unary("square, f16", Unary::Square, DType::F16)?,
     ];
+    // Optionally a part of a name, and a shape as it is printed.
     let only = std::env::args().nth(1).unwrap_or_default();
+    let only_shape = std::env::args().nth(2);
     println!("{:24} {:>12} {:>8} {:>12} {:>12} {:>10}", "ns", "shape", "threads", "median", "fastest", "ns/element");
     for what in measured.iter().filter(|what| what.name.contains(&only)) {
         for (rows, columns) in [(1, 1), (1, 4), (4, 16), (64, 64), (128, 512), (512, 512), (26214, 10)] {
+            let shape = format!("{rows}x{columns}");
             for threads in [1, 2] {
-                if rows * columns < 4096 && threads == 2 {
+                if rows * columns < 4096 && threads == 2 || only_shape.as_ref().is_some_and(|only| *only != shape) {
                     continue;
                 }
                 let (median, fastest) = measure(what, &Device::cpu().threads(threads), rows, columns)?;
                 println!(
                     "{:24} {:>12} {threads:>8} {median:>12.1} {fastest:>12.1} {:>10.4}",
                     what.name,
-                    format!("{rows}x{columns}"),
+                    shape,
                     fastest / (rows * columns) as f64
                 );
             }

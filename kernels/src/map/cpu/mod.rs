@@ -15,6 +15,8 @@ mod math;
 #[macro_use]
 mod vector;
 mod integer;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 /// Work worth a fork, in nanoseconds for each thread.
