@@ -126,16 +126,20 @@ fn chunk<A: Number, O: Fold<A>>(x: &[A]) -> A {
 #[inline(always)]
 fn rows<const FMA: bool, A: Number, O: Fold<A>>(x: &[A], len: usize, out: &mut [A]) {
     let mut tree = Tree::new();
-    for (x, out) in x.chunks_exact(len).zip(out) {
+    for (mut x, out) in x.chunks_exact(len).zip(out) {
         tree.clear();
-        for x in x.chunks(CHUNK) {
-            *out = chunk::<A, O>(x);
-            if len > CHUNK {
-                tree.push(*out, O::fold);
+        loop {
+            let (first, rest) = x.split_at(CHUNK.min(x.len()));
+            *out = chunk::<A, O>(first);
+            if len <= CHUNK {
+                break;
             }
-        }
-        if len > CHUNK {
-            *out = tree.finish(O::fold);
+            tree.push(*out, O::fold);
+            x = rest;
+            if x.is_empty() {
+                *out = tree.finish(O::fold);
+                break;
+            }
         }
     }
 }
