@@ -166,7 +166,9 @@ fn jvp_is_a_double_vjp() {
     // semantics 3.5
     let g = Graph::new();
     let [x, v, u] = ["x", "v", "u"].map(|name| g.placeholder(name, DType::F64, [Some(3)]));
-    let pull = |y: &Tensor, x: &Tensor, by: &Tensor| gradients(&[y], &[x], &GradOptions { grad_ys: vec![by.clone()], ..Default::default() }).remove(0);
+    let pull = |y: &Tensor, x: &Tensor, by: &Tensor| {
+        gradients(&[y], &[x], &GradOptions { grad_ys: vec![by.clone()], ..Default::default() }).remove(0)
+    };
     let jvp = pull(&pull(&x.sin(), &x, &u), &u, &v);
     let got = value(&jvp, feed! { x => vec![0.1, 0.2, 0.3], v => vec![1.0, -2.0, 3.0] });
     for (got, (x, v)) in got.iter().zip([(0.1f64, 1.0), (0.2, -2.0), (0.3, 3.0)]) {
@@ -188,7 +190,9 @@ fn hessian_vector_product_through_an_mlp() {
     let v2 = g.placeholder("v2", DType::F64, [Some(6), Some(3)]);
     let first = loss.grad(&[&w1, &w2]);
     let hvp = ((&first[0] * &v1).sum() + (&first[1] * &v2).sum()).grad(&[&w1, &w2]);
-    let array = |shape: &[usize], seed: usize| Array::from_fn(DType::F64, shape, |i| (((i + seed) * 37 % 101) as f64 / 101.0) - 0.5).unwrap();
+    let array = |shape: &[usize], seed: usize| {
+        Array::from_fn(DType::F64, shape, |i| (((i + seed) * 37 % 101) as f64 / 101.0) - 0.5).unwrap()
+    };
     let (a1, a2, d1, d2) = (array(&[4, 6], 1), array(&[6, 3], 2), array(&[4, 6], 3), array(&[6, 3], 4));
     let f = g.function(&[&w1, &w2, &v1, &v2], &[&hvp[0], &hvp[1]]).compile().unwrap();
     let gradient = g.function(&[&w1, &w2], &[&first[0], &first[1]]).compile().unwrap();
@@ -296,7 +300,8 @@ fn one_graph_serves_every_size() {
         assert_eq!(out[1].shape(), [rows, columns]);
         if rows * columns > 0 {
             let values = feed.to_f64();
-            let wanted: f64 = values.chunks(columns).map(|row| row.iter().sum::<f64>().powi(2)).sum::<f64>() / (rows * columns) as f64;
+            let wanted: f64 = values.chunks(columns).map(|row| row.iter().sum::<f64>().powi(2)).sum::<f64>()
+                / (rows * columns) as f64;
             assert!((out[0].to_f64()[0] - wanted).abs() < 1e-12);
         }
     }
@@ -304,5 +309,5 @@ fn one_graph_serves_every_size() {
     assert_eq!(met.shape().unwrap()[1].to_string(), "2");
     let f = g.function(&[&x], &[&met]).compile().unwrap();
     let error = f.call(&mut session, &[Array::zeros(DType::F64, &[4, 3]).into()]).unwrap_err();
-    assert!(error.is_feed() && error.to_string().contains("shape [4, 3]"), "{error}");
+    assert!(error.is_feed() && error.to_string().contains("the open size x.1 is 3, but must be 2"), "{error}");
 }
