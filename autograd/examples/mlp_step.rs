@@ -32,7 +32,11 @@ fn sgd(g: &Graph, loss: &Tensor, lr: f64) -> Vec<Update> {
 fn init(shape: &[usize]) -> Array {
     let scale = (6.0 / (shape.iter().sum::<usize>() as f64)).sqrt();
     let mut s = 12345u64 + shape[0] as u64;
-    Array::from_fn(DType::F32, shape, |_| { s = s.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407); ((s >> 40) as f64 / (1u64 << 24) as f64 * 2.0 - 1.0) * scale }).unwrap()
+    Array::from_fn(DType::F32, shape, |_| {
+        s = s.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        ((s >> 40) as f64 / (1u64 << 24) as f64 * 2.0 - 1.0) * scale
+    })
+    .unwrap()
 }
 
 fn run(name: &str, layers: &[usize], batch: usize, act: &str, opt: &str, threads: usize, show: bool) {
@@ -62,7 +66,10 @@ fn run(name: &str, layers: &[usize], batch: usize, act: &str, opt: &str, threads
     let f = g.function(&[&x, &t], &outs).updates(&updates).compile().unwrap();
     let tshape: &[usize] = if classes > 1 { &[batch] } else { &[batch, 1] };
     let plan = f.plan(&[&[batch, layers[0]], tshape]).unwrap();
-    if show { println!("{}", f.fused()); println!("{plan}"); }
+    if show {
+        println!("{}", f.fused());
+        println!("{plan}");
+    }
     println!("{name}: {} kernels, arena {}", plan.program().steps.len(), plan.peak_bytes());
     let mut session = Session::new(Device::cpu().threads(threads)).unwrap();
     let n = if layers[0] > 500 { 30 } else { 2000 };
@@ -70,23 +77,34 @@ fn run(name: &str, layers: &[usize], batch: usize, act: &str, opt: &str, threads
         let shape: Vec<usize> = [lead, &[batch, layers[0]]].concat();
         let xs = init(&shape);
         let ts: Vec<usize> = [lead, tshape].concat();
-        let ts = Array::from_fn(if classes > 1 { DType::I64 } else { DType::F32 }, &ts, |i| (i % classes.max(2)) as f64).unwrap();
+        let ts =
+            Array::from_fn(if classes > 1 { DType::I64 } else { DType::F32 }, &ts, |i| (i % classes.max(2)) as f64)
+                .unwrap();
         (xs, ts)
     };
     let (xs, ts) = feed(&[]);
     let mut out = if opt == "adam" { vec![Array::zeros(DType::F32, &[]).unwrap()] } else { vec![] };
-    for _ in 0..3 { f.call_into(&mut session, &[xs.view(), ts.view()], &mut out).unwrap(); }
+    for _ in 0..3 {
+        f.call_into(&mut session, &[xs.view(), ts.view()], &mut out).unwrap();
+    }
     let mut best = f64::MAX;
     let mut times = vec![];
     for _ in 0..7 {
         let start = Instant::now();
-        for _ in 0..n { f.call_into(&mut session, &[xs.view(), ts.view()], &mut out).unwrap(); }
+        for _ in 0..n {
+            f.call_into(&mut session, &[xs.view(), ts.view()], &mut out).unwrap();
+        }
         let per = start.elapsed().as_secs_f64() / n as f64;
         best = best.min(per);
         times.push(per);
     }
     times.sort_by(f64::total_cmp);
-    println!("  call_into {threads}T: median {:.3} us, best {:.3} us, {:.0} samples/s", times[3] * 1e6, best * 1e6, batch as f64 / times[3]);
+    println!(
+        "  call_into {threads}T: median {:.3} us, best {:.3} us, {:.0} samples/s",
+        times[3] * 1e6,
+        best * 1e6,
+        batch as f64 / times[3]
+    );
     if layers[0] < 500 {
         let n = 1000;
         let (xs, ts) = feed(&[n]);

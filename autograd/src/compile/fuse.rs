@@ -230,7 +230,9 @@ impl Fused {
         let mut readers: HashMap<usize, usize> = HashMap::new();
         let reads = |kernel: &FusedKernel| {
             let mut variables: Vec<usize> = (kernel.inputs.iter())
-                .filter_map(|access| if let Source::Variable(index) = self.values[access.value].source { Some(index) } else { None })
+                .filter_map(|access| {
+                    if let Source::Variable(index) = self.values[access.value].source { Some(index) } else { None }
+                })
                 .collect();
             variables.sort_unstable();
             variables.dedup();

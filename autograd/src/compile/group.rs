@@ -530,11 +530,14 @@ impl Maker<'_> {
         }
         let value = match self.grouping.operand(n, body.group) {
             Operand::Const(literal) => body.expr.push(Scalar::Const(literal))?,
-            Operand::Computed => {
-                self.computed(self.grouping.strip_repeats(n), body)?
-            }
+            Operand::Computed => self.computed(self.grouping.strip_repeats(n), body)?,
             Operand::Read => {
-                let access = self.access(self.grouping.strip_scalar_views(n))?;
+                let base = self.grouping.strip_scalar_views(n);
+                let mut access = self.access(base)?;
+                if self.grouping.ty(base).rank() > body.rank {
+                    // A single element of more axes than the space has.
+                    access.views.push((View::Reshape, vec![]));
+                }
                 let number = match body.inputs.iter().position(|other| *other == access) {
                     Some(number) => number + body.expr.inputs().len() - body.inputs.len(),
                     None => {

@@ -40,7 +40,9 @@ pub(super) fn simplify_sum(
                 _ => sum,
             };
             let product = builder.emit_named("mul", &Attributes::none(), &[number, inner], origins)?;
-            builder.emit_named("reshape", &Attributes::none().with("shape", ty.shape.as_slice()), &[product], origins).map(Some)
+            builder
+                .emit_named("reshape", &Attributes::none().with("shape", ty.shape.as_slice()), &[product], origins)
+                .map(Some)
         }
         Lower::Cast => one_hot_sum(builder, axes, node.inputs[0], ty, origins),
         _ => Ok(None),
@@ -63,7 +65,13 @@ fn one_number(builder: &Builder, inputs: &[usize]) -> Option<(usize, usize)> {
 }
 
 /// The sum of `equal(label, index along the summed axis)`.
-fn one_hot_sum(builder: &mut Builder, axes: &[usize], n: usize, ty: &TensorType, origins: &[Origin]) -> Result<Option<usize>, Error> {
+fn one_hot_sum(
+    builder: &mut Builder,
+    axes: &[usize],
+    n: usize,
+    ty: &TensorType,
+    origins: &[Origin],
+) -> Result<Option<usize>, Error> {
     let (node, &[axis]) = (builder.nodes[n].clone(), axes) else { return Ok(None) };
     if !matches!(node.lower(), Lower::Binary(Binary::Equal)) {
         return Ok(None);
