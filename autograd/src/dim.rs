@@ -451,9 +451,15 @@ impl Dims {
             if let (Some(a), Some(b)) = (left.evaluate(sizes), right.evaluate(sizes))
                 && a != b
             {
+                let (left, right, a, b) =
+                    if left.known().is_some() { (right, left, b, a) } else { (left, right, a, b) };
+                let wanted = if right.known().is_some() {
+                    format!("must be {b}")
+                } else {
+                    format!("must equal {right}, which is {b}")
+                };
                 return Err(Error::feed(format!(
-                    "the open sizes {left} = {a} and {right} = {b} must be equal, since they meet\n  at {origin}\n  \
-                     feed arrays that agree in them"
+                    "the open size {left} is {a}, but {wanted}, since they meet\n  at {origin}"
                 )));
             }
         }
@@ -490,7 +496,10 @@ mod tests {
         dims.bind(&mut sizes, &n, 4).unwrap();
         dims.bind(&mut sizes, &m, 7).unwrap();
         let error = dims.settle(&mut sizes).unwrap_err();
-        assert!(error.is_feed() && error.to_string().contains("n = 4 and m = 7"), "{error}");
+        assert!(
+            error.is_feed() && error.to_string().contains("the open size n is 4, but must equal m, which is 7"),
+            "{error}"
+        );
         assert!(error.to_string().contains("dim.rs"));
     }
 }

@@ -17,6 +17,7 @@ pub(super) fn fold(op: &Arc<dyn Op>, inputs: &[Array], ty: &TensorType) -> Resul
     let small = inputs.iter().map(Array::len).sum::<usize>() + shape.iter().product::<usize>() <= LARGEST;
     let foldable = match op.lower() {
         Lower::Input | Lower::Constant(_) | Lower::Index(_) | Lower::Random(..) => false,
+        Lower::Size(dim) => dim.known().is_some(),
         // A repeated value is better repeated by its reader.
         Lower::View(View::Broadcast) => false,
         _ => true,

@@ -43,12 +43,13 @@ impl Recorded {
         }
         let mut written = Vec::new();
         for update in updates {
-            let index = cut.variable(update.variable.id()).ok_or_else(|| {
-                Error::build("function: an update's key is not a variable", &update.variable.origin())
-            })?;
+            let origin = &state.nodes[update.value.id() as usize].origin;
+            let index = cut
+                .variable(update.variable.id())
+                .ok_or_else(|| Error::build("function: an update's key is not a variable", origin))?;
             if written.iter().any(|(other, _)| *other == index) {
                 let name = &state.variables[index].name;
-                return Err(Error::build(format!("function: `{name}` is updated twice"), &update.value.origin()));
+                return Err(Error::build(format!("function: `{name}` is updated twice"), origin));
             }
             written.push((index, cut.import(update.value.id(), &givens, &mut memo)?));
         }
@@ -110,7 +111,8 @@ impl<'a> Cut<'a> {
         };
         for (position, input) in inputs.iter().enumerate() {
             let node = &state.nodes[input.id() as usize];
-            let ty = cut.resolved(&node.ty.clone()?);
+            // Sizes that met are still named apart here, so that a feed which breaks the equality is told where they met.
+            let ty = node.ty.clone()?;
             let name = node.name.clone().unwrap_or_else(|| format!("input {position}"));
             if cut.feeds.insert(input.id(), position).is_some() {
                 return Err(Error::build(format!("function: the input `{name}` is named twice"), &node.origin));

@@ -22,7 +22,8 @@ pub(super) const SPEC: OpSpec = Reduction::<ArgMax>::spec(
 );
 
 impl Tensor {
-    /// The index (`i64`) of the largest element along `axis`, which disappears; the first of several, the first NaN before all.
+    /// The index (`i64`) of the largest element along `axis`, which disappears; the first of several, the first NaN
+    /// before all.
     #[must_use]
     #[track_caller]
     pub fn argmax(&self, axis: isize) -> Tensor {

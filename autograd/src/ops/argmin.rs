@@ -22,7 +22,8 @@ pub(super) const SPEC: OpSpec = Reduction::<ArgMin>::spec(
 );
 
 impl Tensor {
-    /// The index (`i64`) of the smallest element along `axis`, which disappears; the first of several, the first NaN before all.
+    /// The index (`i64`) of the smallest element along `axis`, which disappears; the first of several, the first NaN
+    /// before all.
     #[must_use]
     #[track_caller]
     pub fn argmin(&self, axis: isize) -> Tensor {

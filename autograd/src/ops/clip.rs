@@ -13,8 +13,8 @@ pub(super) const SPEC: OpSpec = composite(
 );
 
 impl Tensor {
-    /// min(max(x, lo), hi), elementwise; NaN for NaN. The gradient passes where lo < x < hi, and not at the bounds; bounds that
-    /// are tensors get that of the elements which they replaced.
+    /// min(max(x, lo), hi), elementwise; NaN for NaN. The gradient passes where lo < x < hi, and not at the bounds;
+    /// bounds that are tensors get that of the elements which they replaced.
     #[must_use]
     #[track_caller]
     pub fn clip(&self, lo: impl Operand, hi: impl Operand) -> Tensor {

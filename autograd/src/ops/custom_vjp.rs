@@ -74,11 +74,11 @@ pub(super) const SPEC: OpSpec = OpSpec {
     misuses: &[],
 };
 
-/// What `forward` makes of `inputs`, with the gradients that `backward` makes of the inputs, the result, and the result's
-/// cotangent: one for each input, of its shape and dtype.
+/// What `forward` makes of `inputs`, with the gradients that `backward` makes of the inputs, the result, and the
+/// result's cotangent: one for each input, of its shape and dtype.
 ///
-/// `backward` is written in graph ops, so it can be differentiated in turn. Gradients flow to `inputs` only, not to other
-/// tensors that `forward` uses.
+/// `backward` is written in graph ops, so it can be differentiated in turn. Gradients flow to `inputs` only, not to
+/// other tensors that `forward` uses.
 ///
 /// ```
 /// # use wengert_autograd::{DType, Graph, custom_vjp};

@@ -12,10 +12,11 @@ pub(super) const SPEC: OpSpec = composite(
 );
 
 impl Tensor {
-    /// When `train`ing, each element is replaced by 0 with probability `rate`, 0 <= rate < 1, and the others are divided by
-    /// 1 - rate, so that the mean stays; else the tensor as it is.
+    /// When `train`ing, each element is replaced by 0 with probability `rate`, 0 <= rate < 1, and the others are
+    /// divided by 1 - rate, so that the mean stays; else the tensor as it is.
     ///
-    /// Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15 (2014).
+    /// Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15
+    /// (2014).
     #[must_use]
     #[track_caller]
     pub fn dropout(&self, rate: f64, train: bool) -> Tensor {

@@ -64,11 +64,11 @@ pub(super) fn gather(x: &Tensor, index: &Tensor, axis: usize, place: Place) -> T
 }
 
 impl Tensor {
-    /// The rows along `axis` that `index` names, as NumPy's `take`: `[before.., n, after..]` and integers `[index..]` give
-    /// `[before.., index.., after..]`.
+    /// The rows along `axis` that `index` names, as NumPy's `take`: `[before.., n, after..]` and integers `[index..]`
+    /// give `[before.., index.., after..]`.
     ///
-    /// Negative indices count from the end. An index out of range is an error of the call. The gradients of a row that is
-    /// taken more than once add up.
+    /// Negative indices count from the end. An index out of range is an error of the call. The gradients of a row that
+    /// is taken more than once add up.
     #[must_use]
     #[track_caller]
     pub fn gather(&self, index: impl Operand, axis: isize) -> Tensor {
@@ -79,7 +79,8 @@ impl Tensor {
         }
     }
 
-    /// The rows of this table `[n, d..]` with the numbers `ids`: `[ids.., d..]`; [`gather`](Tensor::gather) along axis 0.
+    /// The rows of this table `[n, d..]` with the numbers `ids`: `[ids.., d..]`; [`gather`](Tensor::gather) along axis
+    /// 0.
     #[must_use]
     #[track_caller]
     pub fn embedding(&self, ids: impl Operand) -> Tensor {

@@ -27,7 +27,8 @@ pub(super) const SPEC: OpSpec = Reduction::<Max>::spec(
 );
 
 reduction_methods! {
-    /// The largest element; NaN if any is NaN, -inf (for integers the lowest value) for no elements. Ties share the gradient evenly.
+    /// The largest element; NaN if any is NaN, -inf (for integers the lowest value) for no elements. Ties share the
+    /// gradient evenly.
     max, max_axes, max_keepdims, Reduction::<Max>::record
 }
 

@@ -3,7 +3,8 @@
 use super::prelude::*;
 
 binary! {
-    /// The larger of two elements, with NumPy's broadcasting; NaN if either is NaN. At a tie both operands get half of the gradient.
+    /// The larger of two elements, with NumPy's broadcasting; NaN if either is NaN. At a tie both operands get half of
+    /// the gradient.
     maximum => Maximum,
     |v| [share(v, v.inputs[0].greater(&v.inputs[1])), share(v, v.inputs[1].greater(&v.inputs[0]))],
     checks: [

@@ -27,6 +27,7 @@ pub(super) const SPEC: OpSpec = Reduction::<Min>::spec(
 );
 
 reduction_methods! {
-    /// The smallest element; NaN if any is NaN, inf (for integers the highest value) for no elements. Ties share the gradient evenly.
+    /// The smallest element; NaN if any is NaN, inf (for integers the highest value) for no elements. Ties share the
+    /// gradient evenly.
     min, min_axes, min_keepdims, Reduction::<Min>::record
 }

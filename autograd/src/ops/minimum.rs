@@ -4,7 +4,8 @@ use super::maximum::share;
 use super::prelude::*;
 
 binary! {
-    /// The smaller of two elements, with NumPy's broadcasting; NaN if either is NaN. At a tie both operands get half of the gradient.
+    /// The smaller of two elements, with NumPy's broadcasting; NaN if either is NaN. At a tie both operands get half of
+    /// the gradient.
     minimum => Minimum,
     |v| [share(v, v.inputs[0].less(&v.inputs[1])), share(v, v.inputs[1].less(&v.inputs[0]))],
     checks: [

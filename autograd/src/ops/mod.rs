@@ -1,13 +1,15 @@
 //! The ops: one file each, and one line each in [`OPS`].
 //!
-//! A file holds the op's meaning, its gradient, the methods that record it, and the cases by which it is tested: every case
-//! is checked against the reference, its first and second derivatives against finite differences, compiled plainly and
-//! optimised; every misuse must be an error that names the line where it stands.
+//! A file holds the op's meaning, its gradient, the methods that record it, and the cases by which it is tested: every
+//! case is checked against the reference, its first and second derivatives against finite differences, compiled plainly
+//! and optimised; every misuse must be an error that names the line where it stands.
 
 use crate::Tensor;
 use crate::op::{Attributes, Op};
 use std::sync::Arc;
 
+#[cfg(test)]
+mod evaluate;
 mod prelude;
 #[cfg(test)]
 mod tests;
@@ -96,7 +98,7 @@ mod var;
 
 pub(crate) use add::add;
 pub use custom_vjp::custom_vjp;
-pub(crate) use leaves::{Constant, Placeholder, Poisoned, Size, Variable};
+pub(crate) use leaves::{Constant, Placeholder, Poisoned, Variable};
 pub use prelude::Operand;
 pub use span::Span;
 
@@ -164,6 +166,7 @@ pub(crate) const OPS: &[OpSpec] = &[
     sigmoid::SPEC,
     sign::SPEC,
     sin::SPEC,
+    leaves::SIZE,
     slice::SPEC,
     softmax::SPEC,
     softplus::SPEC,

@@ -9,8 +9,8 @@ pub(super) const SPEC: OpSpec = composite(
 );
 
 impl Tensor {
-    /// A new last axis of size `depth` that is 1 at the index that this tensor of integers holds, 0 elsewhere: `[..]` gives
-    /// `[.., depth]`. A row whose index is negative or beyond `depth` is all 0.
+    /// A new last axis of size `depth` that is 1 at the index that this tensor of integers holds, 0 elsewhere: `[..]`
+    /// gives `[.., depth]`. A row whose index is negative or beyond `depth` is all 0.
     #[must_use]
     #[track_caller]
     pub fn one_hot(&self, depth: usize, dtype: DType) -> Tensor {

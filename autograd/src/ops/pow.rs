@@ -3,8 +3,8 @@
 use super::prelude::*;
 
 binary! {
-    /// This tensor to the power of `exponent`, elementwise, with NumPy's broadcasting, for floats; a negative base takes
-    /// integer exponents only, else the result is NaN. 0^0 is 1.
+    /// This tensor to the power of `exponent`, elementwise, with NumPy's broadcasting, for floats; a negative base
+    /// takes integer exponents only, else the result is NaN. 0^0 is 1.
     ///
     /// Both get a gradient: that of the exponent is a^b ln a, NaN for a negative base.
     pow => Pow,
@@ -31,8 +31,8 @@ fn by_exponent(v: &Vjp) -> Tensor {
 }
 
 impl Tensor {
-    /// This tensor to the power of the integer `n`, by repeated squaring: for negative elements too, and for integers when
-    /// `n` is not negative.
+    /// This tensor to the power of the integer `n`, by repeated squaring: for negative elements too, and for integers
+    /// when `n` is not negative.
     #[must_use]
     #[track_caller]
     pub fn powi(&self, n: i32) -> Tensor {
@@ -54,7 +54,7 @@ impl Tensor {
 fn power(x: &Tensor, n: u32) -> Tensor {
     match n {
         0 | 1 => x.clone(),
-        _ if n % 2 == 0 => power(x, n / 2).square(),
+        _ if n.is_multiple_of(2) => power(x, n / 2).square(),
         _ => power(x, n - 1) * x,
     }
 }

@@ -160,8 +160,8 @@ macro_rules! unary {
 }
 pub(super) use unary;
 
-/// An elementwise op of two operands: method (unless the op is an operator), scalar operator, gradients by the left and the
-/// right operand, cases.
+/// An elementwise op of two operands: method (unless the op is an operator), scalar operator, gradients by the left and
+/// the right operand, cases.
 macro_rules! binary {
     (
         $scalar:ident,

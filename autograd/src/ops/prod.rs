@@ -21,8 +21,8 @@ impl ReduceRule for Prod {
 
 /// For each element the product of the others along the axes.
 ///
-/// Not y / x, which fails at zeros: all n products of n factors are written out, the own factor replaced by 1. That takes
-/// n^2 multiplications, but holds for any number of zeros, for open sizes, and for its own derivatives.
+/// Not y / x, which fails at zeros: all n products of n factors are written out, the own factor replaced by 1. That
+/// takes n^2 multiplications, but holds for any number of zeros, for open sizes, and for its own derivatives.
 fn others(x: &Tensor, shape: &[Dim], axes: &[usize]) -> Tensor {
     let place = Location::caller();
     let kept = (0..shape.len()).filter(|axis| !axes.contains(axis));
@@ -47,15 +47,15 @@ pub(super) const SPEC: OpSpec = Reduction::<Prod>::spec(
         one(&[(&[3, 5], 0.5, 2.0)], |x| x[0].prod_axes([0])),
         one(&[(&[3, 2, 4], -2.0, 2.0)], |x| x[0].prod_keepdims([0, 2]) * &x[0]),
         // With a zero among the factors, and with two.
-        one(&[(&[4], -2.0, 2.0)], |x| (&x[0] * x[0].index_along(0).cast(DType::F64)).prod()),
-        one(&[(&[4], -2.0, 2.0)], |x| (&x[0] * x[0].index_along(0).greater(1).select(x[0].exp(), 0.0)).prod()),
+        one(&[(&[1], 0.0, 0.0), (&[4], -2.0, 2.0)], |x| Tensor::concat(&[&x[0], &x[1]], 0).prod().exp()),
+        one(&[(&[2], 0.0, 0.0), (&[4], -2.0, 2.0)], |x| Tensor::concat(&[&x[1], &x[0]], 0).prod().exp()),
     ],
     &[misuse!(|a, _, _| a.prod_axes([2])), misuse!(|a, _, _| a.prod_axes([0, 0]))],
 );
 
 reduction_methods! {
-    /// The product; 1 for no elements. Products of `bool` and small integers are `i64`. The gradient is right with zeros among
-    /// the factors; it takes the square of their number of multiplications.
+    /// The product; 1 for no elements. Products of `bool` and small integers are `i64`. The gradient is right with
+    /// zeros among the factors; it takes the square of their number of multiplications.
     prod, prod_axes, prod_keepdims,
     |x: &Tensor, axes, keepdims, place| Reduction::<Prod>::record(&super::cast::to_wide(x, place), axes, keepdims, place)
 }

@@ -96,8 +96,8 @@ fn random(graph: &Graph, distribution: Distribution, ty: TensorType, place: Plac
 impl Graph {
     /// Independent draws from the uniform distribution on [0, 1), as `f32` or `f64`.
     ///
-    /// Every call of a function that needs them draws anew; the numbers depend on the session's seed, on how often this op has
-    /// run, and on nothing else: neither on the device nor on what else is computed.
+    /// Every call of a function that needs them draws anew; the numbers depend on the session's seed, on how often this
+    /// op has run, and on nothing else: neither on the device nor on what else is computed.
     #[must_use]
     #[track_caller]
     pub fn uniform(&self, dtype: DType, shape: impl IntoIterator<Item = impl Into<Dim>>) -> Tensor {
@@ -116,7 +116,8 @@ impl Graph {
 }
 
 impl Tensor {
-    /// Independent draws from the uniform distribution on [0, 1), of `dtype` (`f32` or `f64`) and in the shape of this tensor.
+    /// Independent draws from the uniform distribution on [0, 1), of `dtype` (`f32` or `f64`) and in the shape of this
+    /// tensor.
     #[must_use]
     #[track_caller]
     pub fn uniform_like(&self, dtype: DType) -> Tensor {

@@ -63,8 +63,9 @@ pub(super) fn scatter_add(x: &Tensor, index: &Tensor, updates: &Tensor, axis: us
 }
 
 impl Tensor {
-    /// This tensor `[before.., n, after..]` with the rows of `updates` `[before.., index.., after..]` added along `axis` where
-    /// the integers `index` `[index..]` say; rows that name one place add up there, in the order of the index.
+    /// This tensor `[before.., n, after..]` with the rows of `updates` `[before.., index.., after..]` added along
+    /// `axis` where the integers `index` `[index..]` say; rows that name one place add up there, in the order of the
+    /// index.
     ///
     /// Negative indices count from the end. An index out of range is an error of the call.
     #[must_use]

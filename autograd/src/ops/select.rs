@@ -56,10 +56,12 @@ pub(super) const SPEC: OpSpec = OpSpec {
 };
 
 impl Tensor {
-    /// `then` where this condition (`bool`) holds, else `otherwise`, elementwise, with NumPy's broadcasting: its `where`.
+    /// `then` where this condition (`bool`) holds, else `otherwise`, elementwise, with NumPy's broadcasting: its
+    /// `where`.
     ///
-    /// Each choice gets the gradient of the elements that it gave; the condition gets none. The choice that was not taken is
-    /// computed all the same: where its own derivative is infinite there, choose its operand too (`x.greater(0.0).select(x, 1.0)`).
+    /// Each choice gets the gradient of the elements that it gave; the condition gets none. The choice that was not
+    /// taken is computed all the same: where its own derivative is infinite there, choose its operand too
+    /// (`x.greater(0.0).select(x, 1.0)`).
     #[must_use]
     #[track_caller]
     pub fn select(&self, then: impl Operand, otherwise: impl Operand) -> Tensor {

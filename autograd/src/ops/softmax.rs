@@ -36,7 +36,8 @@ pub(super) const SPEC: OpSpec = OpSpec {
 };
 
 impl Tensor {
-    /// e^x / sum e^x along `axis`, for floats: positive numbers whose sum is 1. Shifted by the maximum, so that nothing overflows.
+    /// e^x / sum e^x along `axis`, for floats: positive numbers whose sum is 1. Shifted by the maximum, so that nothing
+    /// overflows.
     #[must_use]
     #[track_caller]
     pub fn softmax(&self, axis: isize) -> Tensor {

@@ -3,13 +3,13 @@
 use crate::Dim;
 use std::ops::{Range, RangeFrom, RangeFull, RangeTo};
 
-/// The indices taken along an axis: a range, perhaps with a step, or one index, which drops the axis. Negative ends count
-/// from the end of the axis, as in NumPy.
+/// The indices taken along an axis: a range, perhaps with a step, or one index, which drops the axis. Negative ends
+/// count from the end of the axis, as in NumPy.
 ///
 /// ```
 /// # use wengert_autograd::{Span, s};
-/// let last_two_columns_backwards = [Span::from(..), Span::from(..-3).step(-1)];
-/// assert_eq!(s![.., 1..3, -1][0], last_two_columns_backwards[0]);
+/// assert_eq!(s![.., 1..3], [Span::from(..), Span::new(Some(1), Some(3), 1)]);
+/// assert_eq!(Span::from(..).step(-1), Span::new(None, None, -1));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -22,11 +22,17 @@ pub struct Span {
 /// The spans of [`Tensor::slice`](crate::Tensor::slice): `s![.., 1..-1, 3]` is NumPy's `[:, 1:-1, 3]`.
 #[macro_export]
 macro_rules! s {
-    ($($span:expr),* $(,)?) => { [$($crate::Span::from($span)),*] };
+    ($($span:expr),* $(,)?) => {{
+        // `1..-1` ends before the last element; it is not an empty range.
+        #[allow(clippy::reversed_empty_ranges)]
+        let spans = [$($crate::Span::from($span)),*];
+        spans
+    }};
 }
 
 impl Span {
-    /// From `start` to before `stop` by `step`, NumPy's `start:stop:step`; without an end it goes as far as there are elements.
+    /// From `start` to before `stop` by `step`, NumPy's `start:stop:step`; without an end it goes as far as there are
+    /// elements.
     #[must_use]
     pub fn new(start: Option<isize>, stop: Option<isize>, step: isize) -> Span {
         Span { start, stop, step, drops: false }
@@ -44,8 +50,9 @@ impl Span {
 
     /// The elements of an axis of size `n` that this takes.
     pub(super) fn cut(&self, axis: usize, n: &Dim) -> Result<Cut, String> {
-        if self.step == 0 {
-            return Err(format!("the step along axis {axis} is 0"));
+        // Strides are multiplied by the step.
+        if self.step == 0 || i32::try_from(self.step).is_err() {
+            return Err(format!("the step along axis {axis} is {}: it is neither 0 nor beyond 32 bits", self.step));
         }
         match (n.known(), self.start) {
             (Some(n), Some(index)) if self.drops => match crate::tensor::normal_axis(index, n) {

@@ -12,8 +12,8 @@ pub(super) const SPEC: OpSpec = composite(
 );
 
 reduction_methods! {
-    /// The standard deviation: the square root of the (biased) variance; NaN for no elements. Where all elements are equal it
-    /// has no derivative; the gradient there is NaN.
+    /// The standard deviation: the square root of the (biased) variance; NaN for no elements. Where all elements are
+    /// equal it has no derivative; the gradient there is NaN.
     std, std_axes, std_keepdims,
     |x, axes, keepdims, place| computed(x, place, |x| var(x, axes, keepdims, "std", place).sqrt())
 }

@@ -17,8 +17,8 @@ pub(super) const SPEC: OpSpec = composite(
 );
 
 impl Tensor {
-    /// Along `axis` of each row the elements that the integers `index` name, as NumPy's `take_along_axis`: but for `axis`, the
-    /// index has the shape of this tensor, and the result that of the index.
+    /// Along `axis` of each row the elements that the integers `index` name, as NumPy's `take_along_axis`: but for
+    /// `axis`, the index has the shape of this tensor, and the result that of the index.
     ///
     /// Negative indices count from the end. An index out of range is an error of the call.
     #[must_use]

@@ -84,16 +84,22 @@ fn misuses_name_the_op_and_the_line() {
 }
 
 #[test]
-fn names_read_back_as_the_op() {
-    let g = Graph::new();
-    let x = g.placeholder("x", DType::F64, [None, Some(4)]);
-    let start = g.len();
-    let _ = (x.transpose([1, 0]).sum_axes([0]).exp() * 2.0).cast(DType::F32).reshape([-1, 1]);
-    let state = g.state();
-    for node in &state.nodes[start..] {
-        let Some(spec) = OPS.iter().find(|spec| spec.name == node.op.name()) else { continue };
-        let again = (spec.parse)(&node.op.attributes()).unwrap();
-        assert_eq!((again.name(), again.attributes()), (node.op.name(), node.op.attributes()));
+fn attributes_read_back_as_the_op() {
+    for check in OPS.iter().flat_map(|spec| spec.checks) {
+        let g = Graph::new();
+        let x = inputs(&g, check, true);
+        let y = (check.build)(&x);
+        if y.dtype().is_ok_and(DType::is_float) {
+            differentiate("", &y, &x);
+        }
+        for node in &g.state().nodes {
+            let op = &node.op;
+            let Some(spec) = OPS.iter().find(|spec| spec.name == op.name() && spec.name != "custom_vjp") else {
+                continue;
+            };
+            let again = (spec.parse)(&op.attributes()).unwrap();
+            assert_eq!(format!("{again:?} {:?}", again.lower()), format!("{op:?} {:?}", op.lower()));
+        }
     }
 }
 
@@ -120,4 +126,10 @@ fn open_sizes_become_expressions() {
     let shape = |y: Tensor| y.shape().unwrap().iter().map(Dim::to_string).collect::<Vec<_>>();
     assert_eq!(shape(x.reshape([-1])), ["3*x.0"]);
     assert_eq!(shape(x.max_keepdims([1])), ["x.0", "1"]);
+    assert_eq!(shape(x.slice(crate::s![1..-1, 0])), ["x.0-2"]);
+    assert_eq!(shape(Tensor::concat(&[&x, &x.slice_axis(0, 2..)], 0)), ["2*x.0-2", "3"]);
+    assert_eq!(shape(x.repeat(2, 0).pad([(1, 1), (0, 0)], 0.0)), ["2*x.0+2", "3"]);
+    assert_eq!(shape(x.argmax(1).one_hot(3, DType::F32)), ["x.0", "3"]);
+    let shrinking = x.slice_axis(0, -1..1).ty().unwrap_err().to_string();
+    assert!(shrinking.contains("takes fewer the larger it is"), "{shrinking}");
 }

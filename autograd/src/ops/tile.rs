@@ -14,8 +14,8 @@ pub(super) const SPEC: OpSpec = composite(
 );
 
 impl Tensor {
-    /// Copies of the whole side by side, as NumPy's `tile`: `reps[i]` of them along axis i; missing axes and counts are 1,
-    /// matched from the right.
+    /// Copies of the whole side by side, as NumPy's `tile`: `reps[i]` of them along axis i; missing axes and counts are
+    /// 1, matched from the right.
     #[must_use]
     #[track_caller]
     pub fn tile(&self, reps: impl AsRef<[usize]>) -> Tensor {

@@ -16,7 +16,8 @@ pub(super) const SPEC: OpSpec = composite(
 );
 
 reduction_methods! {
-    /// The variance: the mean of the squared distances from the mean (biased: divided by n, not n - 1); NaN for no elements.
+    /// The variance: the mean of the squared distances from the mean (biased: divided by n, not n - 1); NaN for no
+    /// elements.
     var, var_axes, var_keepdims, |x, axes, keepdims, place| var(x, axes, keepdims, "var", place)
 }
 

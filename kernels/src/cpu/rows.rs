@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// Declares a function that chooses between versions of `$body`, an `#[inline(always)]` function whose first parameter
 /// `const FMA: bool` says whether `mul_add` is an instruction. The versions are `unsafe` to call: the CPU must have the
-/// instruction set.
+/// instruction set, and the body may ask for more.
 macro_rules! per_isa {
     ($(#[$meta:meta])* $choose:ident<$($T:ident: $bound:path),*>($($arg:ident: $ty:ty),* $(,)?) = $body:ident) => {
         $(#[$meta])*
@@ -15,16 +15,22 @@ macro_rules! per_isa {
         fn $choose<$($T: $bound),*>(isa: $crate::Isa) -> unsafe fn($($ty),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-            fn avx512<$($T: $bound),*>($($arg: $ty),*) {
-                $body::<true, $($T),*>($($arg),*);
+            #[allow(unused_unsafe)]
+            unsafe fn avx512<$($T: $bound),*>($($arg: $ty),*) {
+                // SAFETY: the caller keeps the body's contract, if it has one.
+                unsafe { $body::<true, $($T),*>($($arg),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,f16c")]
-            fn avx2<$($T: $bound),*>($($arg: $ty),*) {
-                $body::<true, $($T),*>($($arg),*);
+            #[allow(unused_unsafe)]
+            unsafe fn avx2<$($T: $bound),*>($($arg: $ty),*) {
+                // SAFETY: the caller keeps the body's contract, if it has one.
+                unsafe { $body::<true, $($T),*>($($arg),*) }
             }
-            fn portable<$($T: $bound),*>($($arg: $ty),*) {
-                $body::<false, $($T),*>($($arg),*);
+            #[allow(unused_unsafe)]
+            unsafe fn portable<$($T: $bound),*>($($arg: $ty),*) {
+                // SAFETY: the caller keeps the body's contract, if it has one.
+                unsafe { $body::<false, $($T),*>($($arg),*) }
             }
             match isa {
                 #[cfg(target_arch = "x86_64")]

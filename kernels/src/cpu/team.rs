@@ -14,8 +14,12 @@ use std::{
     thread,
 };
 
-/// How often a worker looks for the next job before it parks: about a millisecond.
-const SPINS: usize = 40_000;
+/// How often a waiting thread looks before it lets others run between looks: some 50 us. On a busy machine the thread that
+/// is waited for may need this very core.
+const SPINS: usize = 2_000;
+
+/// How often a worker lets others run before it parks: a millisecond or more.
+const YIELDS: usize = 4_000;
 
 /// Threads that run one job at a time together with their owner, who is thread 0.
 pub(crate) struct Team {
@@ -144,12 +148,12 @@ impl Shared {
 
     /// Waits for an epoch other than `seen`: first in a spin, then parked.
     fn wait(&self, seen: usize, parked: &AtomicBool) -> usize {
-        for _ in 0..SPINS {
+        for spin in 0..SPINS + YIELDS {
             let epoch = self.epoch.load(Ordering::Acquire);
             if epoch != seen {
                 return epoch;
             }
-            hint::spin_loop();
+            if spin < SPINS { hint::spin_loop() } else { thread::yield_now() }
         }
         parked.store(true, Ordering::SeqCst);
         let epoch = loop {

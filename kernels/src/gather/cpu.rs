@@ -4,7 +4,7 @@
 
 use super::out_of_range;
 use crate::{
-    DType, Error, Gather, Layout, Operand, ScatterAdd, Step,
+    Error, Gather, Isa, Layout, Operand, ScatterAdd, Step,
     cpu::{
         Context, Cpu, Launch, Place,
         rows::{Load, Number, Runs, per_isa},
@@ -203,43 +203,51 @@ impl Launch for GatherRows {
 
 /// Elements that can be added.
 trait Addend: std::marker::Copy + Send + Sync + 'static {
-    fn add(self, other: Self) -> Self;
+    fn plus(self, other: Self) -> Self;
+    /// The loop that adds rows. Only the floats that models are made of have one for each instruction set.
+    fn choose(isa: Isa) -> Add<Self>;
 }
 
+/// `(from, stride, to, count)`.
+type Add<T> = unsafe fn(*const T, isize, *mut T, usize);
+
 macro_rules! addend {
-    ($($T:ty: $a:ident, $b:ident => $sum:expr;)*) => {$(
+    ($($T:ty: $a:ident, $b:ident => $sum:expr, $isa:ident => $choose:expr;)*) => {$(
         impl Addend for $T {
             #[inline(always)]
-            fn add(self, other: $T) -> $T { let ($a, $b) = (self, other); $sum }
+            fn plus(self, other: $T) -> $T { let ($a, $b) = (self, other); $sum }
+            fn choose($isa: Isa) -> Add<$T> { $choose }
         }
     )*};
 }
 
 addend! {
     // Never added: a program with such a step does not pass verification.
-    bool: a, b => a | b;
-    u8: a, b => a.wrapping_add(b);
-    i32: a, b => a.wrapping_add(b);
-    i64: a, b => a.wrapping_add(b);
-    f16: a, b => f16::from_f32(a.to_f32() + b.to_f32());
-    bf16: a, b => bf16::from_f32(a.to_f32() + b.to_f32());
-    f32: a, b => a + b;
-    f64: a, b => a + b;
+    bool: a, b => a | b, _isa => add::<false, bool>;
+    u8: a, b => a.wrapping_add(b), _isa => add::<false, u8>;
+    i32: a, b => a.wrapping_add(b), _isa => add::<false, i32>;
+    i64: a, b => a.wrapping_add(b), _isa => add::<false, i64>;
+    f16: a, b => f16::from_f32(a.to_f32() + b.to_f32()), _isa => add::<false, f16>;
+    bf16: a, b => bf16::from_f32(a.to_f32() + b.to_f32()), _isa => add::<false, bf16>;
+    f32: a, b => a + b, isa => choose_add::<f32>(isa);
+    f64: a, b => a + b, isa => choose_add::<f64>(isa);
 }
 
+/// # Safety
+/// There are `count` elements on either side, which do not overlap.
 #[inline(always)]
-fn add<const FMA: bool, T: Addend>(from: *const T, stride: isize, to: *mut T, count: usize) {
-    // SAFETY: the caller vouches for `count` elements on either side; updates and output do not overlap.
+unsafe fn add<const FMA: bool, T: Addend>(from: *const T, stride: isize, to: *mut T, count: usize) {
+    // SAFETY: as the caller promises.
     unsafe {
         if stride == 1 {
             let (from, to) = (std::slice::from_raw_parts(from, count), std::slice::from_raw_parts_mut(to, count));
             for (to, &from) in to.iter_mut().zip(from) {
-                *to = to.add(from);
+                *to = to.plus(from);
             }
         } else {
             for i in 0..count {
                 let to = &mut *to.add(i);
-                *to = Addend::add(*to, *from.offset(i as isize * stride));
+                *to = to.plus(*from.offset(i as isize * stride));
             }
         }
     }
@@ -260,7 +268,7 @@ struct ScatterRows<T> {
     before: usize,
     after: usize,
     copy: Copy,
-    add: unsafe fn(*const T, isize, *mut T, usize),
+    add: Add<T>,
 }
 
 pub(crate) fn prepare_scatter_add(scatter: &ScatterAdd, step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
@@ -273,8 +281,6 @@ pub(crate) fn prepare_scatter_add(scatter: &ScatterAdd, step: &Step, cpu: Cpu) -
         strides: updates.layout.strides[axis..axis + rank].to_vec(),
     };
     let slab = Layout { shape: shape[axis..].to_vec(), strides: x.layout.strides[axis..].to_vec() };
-    // Only the floats that models are made of are worth code of their own for each instruction set.
-    let isa = if matches!(x.dtype, DType::F32 | DType::F64) { cpu.isa } else { crate::Isa::Portable };
     dispatch!(x.dtype, T => Ok(Box::new(ScatterRows::<T> {
         x: Around::new(x, axis, 1),
         slab: Runs::new(&slab),
@@ -286,7 +292,7 @@ pub(crate) fn prepare_scatter_add(scatter: &ScatterAdd, step: &Step, cpu: Cpu) -
         before: shape[..axis].iter().product(),
         after: shape[axis + 1..].iter().product(),
         copy: copy_of(x.dtype.size()),
-        add: choose_add::<T>(isa),
+        add: T::choose(cpu.isa),
     })))
 }
 

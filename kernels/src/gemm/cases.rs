@@ -116,6 +116,10 @@ fn plain(cases: &mut Vec<Case>) -> Result<(), Error> {
     cases.push(product(DType::F32, [70, 40, 1030], [false, false])?);
     cases.push(product(DType::F64, [35, 9, 1025], [false, false])?);
     cases.push(product(DType::F32, [1030, 5, 40], [false, true])?);
+    // Rows of A as well, in either direction.
+    cases.push(product(DType::F32, [67, 1030, 300], [false, false])?);
+    cases.push(product(DType::F32, [1030, 70, 300], [true, true])?);
+    cases.push(product(DType::F64, [530, 300, 130], [true, false])?);
     Ok(())
 }
 

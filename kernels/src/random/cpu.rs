@@ -6,24 +6,25 @@ use crate::{
     cpu::{Context, Cpu, Launch, Place, rows::per_isa, share},
 };
 
-/// Blocks drawn together.
+/// Blocks computed together.
 const LANES: usize = 16;
 
-/// Most elements that they give.
-const MOST: usize = 4 * LANES;
+/// Blocks that become elements together.
+const BATCH: usize = 4 * LANES;
 
 /// Elements from which on a second thread pays: some 3 us of work.
 const HEAVY: usize = 4 * 1024;
 
-/// The words of all blocks in order, two by two: the low half of a pair is the earlier word.
-type Pairs = [u64; 2 * LANES];
+/// The words of a batch of blocks in order, two in each `u64`.
+type Pairs = [u64; 2 * BATCH];
 
 /// How words become elements.
 trait Draw: 'static {
     type Element: Copy + Default;
     /// Elements of a block.
     const BLOCK: usize;
-    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [Self::Element; MOST]);
+    /// The elements of a batch, as many as `out` takes.
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [Self::Element]);
 }
 
 struct Bits;
@@ -36,18 +37,12 @@ impl Draw for Bits {
     type Element = i64;
     const BLOCK: usize = 4;
     #[inline(always)]
-    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [i64; MOST]) {
-        for (out, &pair) in out.chunks_exact_mut(2).zip(pairs) {
-            out[0] = i64::from(pair as u32);
-            out[1] = (pair >> 32) as i64;
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [i64]) {
+        let words: &[u32; 4 * BATCH] = bytemuck::cast_ref(pairs);
+        for (out, &word) in out.iter_mut().zip(words) {
+            *out = i64::from(u32::from_le(word));
         }
     }
-}
-
-/// The single words in order.
-#[inline(always)]
-fn words(pairs: &Pairs) -> [u32; MOST] {
-    bytemuck::cast(pairs.map(u64::to_le))
 }
 
 #[inline(always)]
@@ -56,14 +51,21 @@ fn unit32(word: u32) -> f32 {
     (word >> 8) as i32 as f32 * (1.0 / 16_777_216.0)
 }
 
+/// Two words as a number, the earlier one its low half.
+#[inline(always)]
+fn joined(pair: u64) -> u64 {
+    u64::from_le(pair)
+}
+
 const ULP64: f64 = 1.0 / 9_007_199_254_740_992.0;
 
 impl Draw for Uniform32 {
     type Element = f32;
     const BLOCK: usize = 4;
     #[inline(always)]
-    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f32; MOST]) {
-        for (out, word) in out.iter_mut().zip(words(pairs)) {
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f32]) {
+        let words: &[u32; 4 * BATCH] = bytemuck::cast_ref(pairs);
+        for (out, &word) in out.iter_mut().zip(words) {
             *out = unit32(u32::from_le(word));
         }
     }
@@ -73,9 +75,9 @@ impl Draw for Uniform64 {
     type Element = f64;
     const BLOCK: usize = 2;
     #[inline(always)]
-    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f64; MOST]) {
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f64]) {
         for (out, &pair) in out.iter_mut().zip(pairs) {
-            *out = (pair >> 11) as f64 * ULP64;
+            *out = (joined(pair) >> 11) as f64 * ULP64;
         }
     }
 }
@@ -84,19 +86,16 @@ impl Draw for Normal32 {
     type Element = f32;
     const BLOCK: usize = 4;
     #[inline(always)]
-    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f32; MOST]) {
-        let (mut even, mut odd) = ([0.0; 2 * LANES], [0.0; 2 * LANES]);
-        for (i, &pair) in pairs.iter().enumerate() {
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f32]) {
+        let mut normals = [[0.0; 2]; 2 * BATCH];
+        for (normal, &pair) in normals.iter_mut().zip(pairs) {
+            let pair = joined(pair);
             let u = (pair as u32 as f32).max(0.5) * (1.0 / 4_294_967_296.0);
             let radius = (-2.0 * ln::<FMA>(u)).max(0.0).sqrt();
             let (sin, cos) = turn::<FMA>(unit32((pair >> 32) as u32));
-            even[i] = radius * cos;
-            odd[i] = radius * sin;
+            *normal = [radius * cos, radius * sin];
         }
-        for i in 0..2 * LANES {
-            out[2 * i] = even[i];
-            out[2 * i + 1] = odd[i];
-        }
+        out.copy_from_slice(&normals.as_flattened()[..out.len()]);
     }
 }
 
@@ -104,14 +103,13 @@ impl Draw for Normal64 {
     type Element = f64;
     const BLOCK: usize = 2;
     #[inline(always)]
-    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f64; MOST]) {
-        for lane in 0..LANES {
-            let u = ((pairs[2 * lane] >> 11) + 1) as f64 * ULP64;
-            let v = (pairs[2 * lane + 1] >> 11) as f64 * ULP64;
+    fn draw<const FMA: bool>(pairs: &Pairs, out: &mut [f64]) {
+        for (out, pair) in out.chunks_mut(2).zip(pairs.as_chunks::<2>().0) {
+            let u = ((joined(pair[0]) >> 11) + 1) as f64 * ULP64;
+            let v = (joined(pair[1]) >> 11) as f64 * ULP64;
             let radius = (-2.0 * u.ln()).sqrt();
             let (sin, cos) = (std::f64::consts::TAU * v).sin_cos();
-            out[2 * lane] = radius * cos;
-            out[2 * lane + 1] = radius * sin;
+            out.copy_from_slice(&[radius * cos, radius * sin][..out.len()]);
         }
     }
 }
@@ -135,7 +133,7 @@ fn ln<const FMA: bool>(x: f32) -> f32 {
     p = fma::<FMA>(p, m, -1.666_805_8e-1);
     p = fma::<FMA>(p, m, 2.000_071_5e-1);
     p = fma::<FMA>(p, m, -2.499_999_4e-1);
-    p = fma::<FMA>(p, m, 3.333_333_1e-1);
+    p = fma::<FMA>(p, m, 0.333_333_3);
     let square = m * m;
     let tail = fma::<FMA>(exponent, -2.121_944_4e-4, p * m * square);
     let tail = fma::<FMA>(square, -0.5, tail);
@@ -160,50 +158,44 @@ fn turn<const FMA: bool>(turns: f32) -> (f32, f32) {
     (negative(quarter, a), negative(quarter + 1, b))
 }
 
-/// The blocks from number `first` on. Words are kept in lanes of 64 bits, whose upper halves do not matter until the end:
-/// the product of two such lanes' lower halves is one instruction.
+/// Fills `out` with the blocks from number `first` on. Words are kept in lanes of 64 bits, whose upper halves do not matter
+/// until the end: the product of two such lanes' lower halves is one instruction.
 #[inline(always)]
-fn blocks(first: u64, run: u64, key: u64) -> Pairs {
+fn blocks<const FMA: bool>(first: u64, run: u64, key: u64, out: &mut Pairs) {
     const LOW: u64 = 0xFFFF_FFFF;
-    let [mut low, mut high] = halves(key).map(u64::from);
-    let (mut w0, mut w1, mut w2, mut w3) = ([0; LANES], [0; LANES], [run; LANES], [run >> 32; LANES]);
-    for lane in 0..LANES {
-        w0[lane] = first.wrapping_add(lane as u64);
-        w1[lane] = w0[lane] >> 32;
-    }
-    for _ in 0..10 {
+    for (group, out) in (0..).zip(out.as_chunks_mut::<{ 2 * LANES }>().0) {
+        let [mut low, mut high] = halves(key).map(u64::from);
+        let (mut w0, mut w1, mut w2, mut w3) = ([0; LANES], [0; LANES], [run; LANES], [run >> 32; LANES]);
         for lane in 0..LANES {
-            let a = (w0[lane] & LOW) * u64::from(MULTIPLIERS[0]);
-            let b = (w2[lane] & LOW) * u64::from(MULTIPLIERS[1]);
-            w0[lane] = (b >> 32) ^ w1[lane] ^ low;
-            w2[lane] = (a >> 32) ^ w3[lane] ^ high;
-            w1[lane] = b;
-            w3[lane] = a;
+            w0[lane] = first.wrapping_add((group * LANES + lane) as u64);
+            w1[lane] = w0[lane] >> 32;
         }
-        low = low.wrapping_add(u64::from(WEYL[0]));
-        high = high.wrapping_add(u64::from(WEYL[1]));
+        for _ in 0..10 {
+            for lane in 0..LANES {
+                let a = (w0[lane] & LOW) * u64::from(MULTIPLIERS[0]);
+                let b = (w2[lane] & LOW) * u64::from(MULTIPLIERS[1]);
+                w0[lane] = (b >> 32) ^ w1[lane] ^ low;
+                w2[lane] = (a >> 32) ^ w3[lane] ^ high;
+                w1[lane] = b;
+                w3[lane] = a;
+            }
+            low = low.wrapping_add(u64::from(WEYL[0]));
+            high = high.wrapping_add(u64::from(WEYL[1]));
+        }
+        for lane in 0..LANES {
+            out[2 * lane] = ((w0[lane] & LOW) | (w1[lane] << 32)).to_le();
+            out[2 * lane + 1] = ((w2[lane] & LOW) | (w3[lane] << 32)).to_le();
+        }
     }
-    let mut pairs = [0; 2 * LANES];
-    for lane in 0..LANES {
-        pairs[2 * lane] = (w0[lane] & LOW) | (w1[lane] << 32);
-        pairs[2 * lane + 1] = (w2[lane] & LOW) | (w3[lane] << 32);
-    }
-    pairs
 }
 
-/// Fills `out` from element `first` on, the first of a group of `LANES` blocks.
 #[inline(always)]
-fn fill<const FMA: bool, D: Draw>(out: &mut [D::Element], first: usize, run: u64, key: u64) {
-    let mut block = (first / D::BLOCK) as u64;
-    for out in out.chunks_mut(D::BLOCK * LANES) {
-        let mut drawn = [D::Element::default(); MOST];
-        D::draw::<FMA>(&blocks(block, run, key), &mut drawn);
-        out.copy_from_slice(&drawn[..out.len()]);
-        block = block.wrapping_add(LANES as u64);
-    }
+fn draw<const FMA: bool, D: Draw>(pairs: &Pairs, out: &mut [D::Element]) {
+    D::draw::<FMA>(pairs, out);
 }
 
-per_isa! { choose<D: Draw>(out: &mut [D::Element], first: usize, run: u64, key: u64) = fill }
+per_isa! { choose_blocks<>(first: u64, run: u64, key: u64, out: &mut Pairs) = blocks }
+per_isa! { choose_draw<D: Draw>(pairs: &Pairs, out: &mut [D::Element]) = draw }
 
 struct Launcher<D: Draw> {
     stream: u64,
@@ -211,7 +203,8 @@ struct Launcher<D: Draw> {
     run: Place,
     y: Place,
     len: usize,
-    fill: unsafe fn(&mut [D::Element], usize, u64, u64),
+    blocks: unsafe fn(u64, u64, u64, &mut Pairs),
+    draw: unsafe fn(&Pairs, &mut [D::Element]),
 }
 
 pub(crate) fn prepare(random: &Random, step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
@@ -219,8 +212,9 @@ pub(crate) fn prepare(random: &Random, step: &Step, cpu: Cpu) -> Result<Box<dyn 
         let ([seed, run], [y]) = (&step.inputs[..], &step.outputs[..]) else {
             return Err(Error::invalid("random takes a key, a counter and an output"));
         };
-        let (seed, run, len, fill) = (seed.into(), run.into(), y.layout.len(), choose::<D>(cpu.isa));
-        Ok(Box::new(Launcher::<D> { stream: random.stream, seed, run, y: y.into(), len, fill }))
+        let (seed, run, len) = (seed.into(), run.into(), y.layout.len());
+        let (blocks, draw) = (choose_blocks(cpu.isa), choose_draw::<D>(cpu.isa));
+        Ok(Box::new(Launcher::<D> { stream: random.stream, seed, run, y: y.into(), len, blocks, draw }))
     }
     let single = step.outputs.first().is_some_and(|y| y.dtype == DType::F32);
     match random.distribution {
@@ -239,11 +233,18 @@ impl<D: Draw> Launch for Launcher<D> {
         let key = key(seed as u64, self.stream);
         let threads = if self.len >= HEAVY { context.team.threads() } else { 1 };
         context.team.run(threads, &|thread| {
-            let part = share(self.len, D::BLOCK * LANES, threads, thread);
-            // SAFETY: the output lies inside its memory and is shared out; the CPU was checked for the instruction set.
-            unsafe {
-                let start = context.at::<D::Element>(self.y).add(part.start);
-                (self.fill)(std::slice::from_raw_parts_mut(start, part.len()), part.start, run as u64, key);
+            let part = share(self.len, D::BLOCK * BATCH, threads, thread);
+            // SAFETY: the output lies inside its memory and is shared out.
+            let out =
+                unsafe { std::slice::from_raw_parts_mut(context.at::<D::Element>(self.y).add(part.start), part.len()) };
+            let mut pairs = [0; 2 * BATCH];
+            for (batch, out) in out.chunks_mut(D::BLOCK * BATCH).enumerate() {
+                let first = part.start / D::BLOCK + batch * BATCH;
+                // SAFETY: the CPU was checked for the instruction set.
+                unsafe {
+                    (self.blocks)(first as u64, run as u64, key, &mut pairs);
+                    (self.draw)(&pairs, out);
+                }
             }
         });
         Ok(())

@@ -13,6 +13,9 @@ use crate::{
 /// Columns dealt to threads together.
 const COLUMNS: usize = 64;
 
+/// Rows of fewer elements are searched one element at a time.
+const SHORT: usize = 16;
+
 pub(super) struct Search<A> {
     plan: Plan,
     source: Source<A>,
@@ -35,7 +38,20 @@ impl<A: Number> Search<A> {
     /// Whether `x` takes the place of `best`, which was met earlier: the first extreme and the first NaN stay.
     #[inline(always)]
     fn better(&self, x: A, best: A) -> bool {
-        if x.is_nan() { !best.is_nan() } else { if self.largest { x > best } else { x < best } }
+        let beyond = if self.largest { x > best } else { x < best };
+        beyond | (x.is_nan() & !best.is_nan())
+    }
+
+    /// The place of the extreme of a row too short for vectors.
+    #[inline(always)]
+    fn scan(&self, x: &[A]) -> i64 {
+        let (mut best, mut place) = (x[0], 0);
+        for (n, &x) in x.iter().enumerate() {
+            let take = self.better(x, best);
+            place = if take { n } else { place };
+            best = if take { x } else { best };
+        }
+        place as i64
     }
 
     /// # Safety
@@ -55,7 +71,7 @@ impl<A: Number> Search<A> {
                     // SAFETY: the elements of existing results.
                     let x = unsafe { self.source.read(context, range, scratch) };
                     for (x, out) in x.chunks_exact(plan.inner).zip(&mut out[start..]) {
-                        *out = self.find(x, self.extreme(x)) as i64;
+                        *out = if x.len() < SHORT { self.scan(x) } else { self.find(x, self.extreme(x)) as i64 };
                     }
                     continue;
                 }
@@ -84,9 +100,6 @@ impl<A: Number> Search<A> {
     #[inline]
     fn extreme(&self, x: &[A]) -> A {
         let mut extreme = [x.first().copied().unwrap_or(A::ZERO)];
-        if x.len() < 16 {
-            return x.iter().fold(extreme[0], |best, &x| if self.better(x, best) { x } else { best });
-        }
         // SAFETY: the CPU was checked for the instruction set.
         unsafe { (self.loops.rows)(x, x.len(), &mut extreme) };
         extreme[0]
@@ -94,14 +107,10 @@ impl<A: Number> Search<A> {
 
     #[inline]
     fn find(&self, x: &[A], extreme: A) -> usize {
-        // Blocks without a hit are passed without a branch for each element.
-        let hit = |x: A| if extreme.is_nan() { x.is_nan() } else { x == extreme };
-        for (block, x) in x.chunks(32).enumerate() {
-            if x.iter().fold(false, |any, &x| any | hit(x)) {
-                return 32 * block + x.iter().position(|&x| hit(x)).unwrap_or(0);
-            }
-        }
-        0
+        let mut place = 0;
+        // SAFETY: the CPU was checked for the instruction set.
+        unsafe { (self.loops.find)(x, extreme, &mut place) };
+        place
     }
 
     /// # Safety

@@ -69,6 +69,11 @@ impl<A: Number> Tree<A> {
     }
 
     #[inline(always)]
+    fn clear(&mut self) {
+        (self.depth, self.leaves) = (0, 0);
+    }
+
+    #[inline(always)]
     pub(super) fn push(&mut self, mut leaf: A, fold: impl Fn(A, A) -> A) {
         for _ in 0..self.leaves.trailing_ones() {
             self.depth -= 1;
@@ -120,16 +125,22 @@ fn chunk<A: Number, O: Fold<A>>(x: &[A]) -> A {
 /// `out[i]` is the fold of the `len` elements from `i * len` on.
 #[inline(always)]
 fn rows<const FMA: bool, A: Number, O: Fold<A>>(x: &[A], len: usize, out: &mut [A]) {
-    for (x, out) in x.chunks_exact(len).zip(out) {
-        *out = if len <= CHUNK {
-            chunk::<A, O>(x)
-        } else {
-            let mut tree = Tree::new();
-            for x in x.chunks(CHUNK) {
-                tree.push(chunk::<A, O>(x), O::fold);
+    let mut tree = Tree::new();
+    for (mut x, out) in x.chunks_exact(len).zip(out) {
+        tree.clear();
+        loop {
+            let (first, rest) = x.split_at(CHUNK.min(x.len()));
+            *out = chunk::<A, O>(first);
+            if len <= CHUNK {
+                break;
             }
-            tree.finish(O::fold)
-        };
+            tree.push(*out, O::fold);
+            x = rest;
+            if x.is_empty() {
+                *out = tree.finish(O::fold);
+                break;
+            }
+        }
     }
 }
 
@@ -168,6 +179,19 @@ fn strip<const N: usize, A: Number, O: Fold<A>>(x: &[A], rows: usize, stride: us
     *out = lanes;
 }
 
+/// The place of the first element equal to `wanted`, which is there; NaN counts as equal to NaN.
+#[inline(always)]
+fn find<const FMA: bool, A: Number>(x: &[A], wanted: A, place: &mut usize) {
+    let nan = wanted.is_nan();
+    let hit = |x: A| (x == wanted) | (nan & x.is_nan());
+    let (blocks, _) = x.as_chunks::<LANES>();
+    // Blocks without a hit are passed without a branch for each element.
+    let missed = |block: &&[A; LANES]| block.iter().fold(0, |hits, &x| hits | u32::from(hit(x))) == 0;
+    let start = LANES * blocks.iter().take_while(missed).count();
+    *place = start + x[start..].iter().position(|&x| hit(x)).unwrap_or(0);
+}
+
+per_isa! { choose_find<A: Number>(x: &[A], wanted: A, place: &mut usize) = find }
 per_isa! { choose_rows<A: Number, O: Fold<A>>(x: &[A], len: usize, out: &mut [A]) = rows }
 per_isa! { choose_columns<A: Number, O: Fold<A>>(x: &[A], rows: usize, stride: usize, out: &mut [A]) = columns }
 
@@ -178,22 +202,38 @@ pub(super) struct Loops<A> {
     pub(super) fold: fn(A, A) -> A,
     pub(super) rows: unsafe fn(&[A], usize, &mut [A]),
     pub(super) columns: unsafe fn(&[A], usize, usize, &mut [A]),
+    pub(super) find: unsafe fn(&[A], A, &mut usize),
 }
 
-impl<A: Number> Loops<A> {
+impl<A: Folded> Loops<A> {
     /// `ArgMax` and `ArgMin` get the loops of the extremes that they search for.
     pub(super) fn new(op: ReduceOp, isa: Isa) -> Loops<A> {
         match op {
-            ReduceOp::Sum => Loops::of::<Sum>(isa),
-            ReduceOp::Prod => Loops::of::<Prod>(isa),
-            ReduceOp::Max | ReduceOp::ArgMax => Loops::of::<Max>(isa),
-            ReduceOp::Min | ReduceOp::ArgMin => Loops::of::<Min>(isa),
+            ReduceOp::Sum => A::loops::<Sum>(isa),
+            ReduceOp::Prod => A::loops::<Prod>(isa),
+            ReduceOp::Max | ReduceOp::ArgMax => A::loops::<Max>(isa),
+            ReduceOp::Min | ReduceOp::ArgMin => A::loops::<Min>(isa),
         }
     }
+}
 
-    fn of<O: Fold<A>>(isa: Isa) -> Loops<A> {
-        // Integers are rare here, and their loops vectorise well enough for any CPU.
-        let isa = if A::DTYPE.is_float() { isa } else { Isa::Portable };
-        Loops { start: O::START, fold: O::fold, rows: choose_rows::<A, O>(isa), columns: choose_columns::<A, O>(isa) }
-    }
+/// Numbers with loops. Integers are rare here, so only floats are worth code of their own for each instruction set.
+pub(super) trait Folded: Number {
+    fn loops<O: Fold<Self>>(isa: Isa) -> Loops<Self>;
+}
+
+macro_rules! folded {
+    ($($A:ty, $isa:ident: $rows:expr, $columns:expr, $find:expr;)*) => {$(
+        impl Folded for $A {
+            fn loops<O: Fold<$A>>($isa: Isa) -> Loops<$A> {
+                Loops { start: O::START, fold: O::fold, rows: $rows, columns: $columns, find: $find }
+            }
+        }
+    )*};
+}
+
+folded! {
+    f32, isa: choose_rows::<f32, O>(isa), choose_columns::<f32, O>(isa), choose_find::<f32>(isa);
+    f64, isa: choose_rows::<f64, O>(isa), choose_columns::<f64, O>(isa), choose_find::<f64>(isa);
+    i64, _isa: rows::<false, i64, O>, columns::<false, i64, O>, find::<false, i64>;
 }

@@ -178,13 +178,33 @@ fn across<A: Real>(mut lanes: [A; LANES], f: impl Fn(A, A) -> A) -> A {
 
 /// Softmax of `count` rows of `len` elements from `x` to `y`, which may be the same memory: each vector is read before it is
 /// written, which also spares the compiler a check for overlap.
+///
+/// # Safety
+/// There are so many rows on either side.
 #[inline(always)]
-fn rows<const FMA: bool, A: Real>(x: *const A, y: *mut A, len: usize, count: usize, log: bool) {
+unsafe fn rows<const FMA: bool, A: Real>(x: *const A, y: *mut A, len: usize, count: usize, log: bool) {
     let larger = |a: A, b: A| if b > a || b.is_nan() { b } else { a };
     for row in 0..count {
         // SAFETY: the caller vouches for `count` rows on either side; `take` and `put` stay inside a row.
         unsafe {
             let (x, y) = (x.add(row * len), y.add(row * len));
+            if len <= LANES {
+                // A row of a vector stays in its register.
+                let mut lanes = take(x, len, A::LOWEST);
+                let max = across(lanes, larger);
+                let mut exp = lanes;
+                for i in 0..LANES {
+                    lanes[i] = lanes[i] - max;
+                    exp[i] = lanes[i].exp_of_negative::<FMA>();
+                }
+                let sum = across(exp, |a, b| a + b);
+                let (scale, shift) = (A::ONE / sum, if log { sum.ln() } else { sum });
+                for i in 0..LANES {
+                    exp[i] = if log { lanes[i] - shift } else { exp[i] * scale };
+                }
+                put(y, len, exp);
+                continue;
+            }
             let mut max = [A::LOWEST; LANES];
             for at in (0..len).step_by(LANES) {
                 let lanes = take(x.add(at), len - at, A::LOWEST);

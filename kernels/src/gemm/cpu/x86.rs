@@ -86,28 +86,34 @@ macro_rules! avx512_masked {
 /// Masks of AVX2 are vectors whose lanes have the sign bit set; a window onto this table gives each.
 static LANES: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
+/// The mask of the first lanes of `1 <= lanes <= of`, where `of` is 4 or 8.
+///
+/// # Safety
+/// That of [`Simd`].
+#[inline(always)]
+unsafe fn window(lanes: usize, of: usize) -> __m256i {
+    // SAFETY: the window of 8 lies in the table of 16.
+    unsafe { _mm256_loadu_si256(LANES.as_ptr().wrapping_add((of - lanes) * (8 / of)).cast()) }
+}
+
 macro_rules! avx2_masked {
     ($T:ty, $V:ty, $lanes:literal, $load:ident, $store:ident) => {
-        type Mask = __m256i;
+        /// A number: whole vectors, by far the most, need no mask, whose register the tiles have no room for.
+        type Mask = usize;
 
         #[inline(always)]
-        unsafe fn mask(lanes: usize) -> __m256i {
-            let unset = ($lanes - lanes) * (8 / $lanes);
-            // SAFETY: the trait's contract; the window of 8 lies in the table of 16, as 1 <= lanes <= LANES.
-            unsafe { _mm256_loadu_si256(LANES.as_ptr().wrapping_add(unset).cast()) }
+        unsafe fn mask(lanes: usize) -> usize {
+            lanes
         }
         #[inline(always)]
-        unsafe fn load_some(from: *const $T, mask: __m256i) -> $V {
+        unsafe fn load_some(from: *const $T, lanes: usize) -> $V {
             // SAFETY: the trait's contract; lanes outside the mask are not touched.
-            unsafe { $load(from, mask) }
+            unsafe { if lanes == $lanes { Self::load(from) } else { $load(from, window(lanes, $lanes)) } }
         }
         #[inline(always)]
-        unsafe fn store_some(to: *mut $T, value: $V, mask: __m256i) {
+        unsafe fn store_some(to: *mut $T, value: $V, lanes: usize) {
             // SAFETY: the trait's contract; lanes outside the mask are not touched.
-            unsafe {
-                // Masked stores take many cycles on some processors.
-                if _mm256_movemask_epi8(mask) == -1 { Self::store(to, value) } else { $store(to, mask, value) }
-            }
+            unsafe { if lanes == $lanes { Self::store(to, value) } else { $store(to, window(lanes, $lanes), value) } }
         }
     };
 }

@@ -5,14 +5,17 @@
 //! reused as soon as their value is dead, or in the operands' memory itself.
 
 use super::{
-    Blocks, Load, Port, Source, Store, Uniform, View,
+    Blocks, Load, Port, Source, Store, View, few,
     vector::{self, Arg, Fused, Kernel, LANES, Op},
     walk::Walk,
 };
-use crate::{Binary, DType, Error, Expr, Isa, Scalar, Unary, Value, cpu::Place};
+use crate::{Binary, DType, Error, Expr, Isa, Layout, Scalar, Unary, Value, cpu::Place};
 
 /// Elements of a block: a dozen registers of it stay in the first-level cache, and calls are lost in its work.
 const BLOCK: usize = 512;
+
+/// Instructions, inputs and outputs that an expression may have together.
+const LARGEST: usize = 16_000;
 
 /// Bytes of a group of the widest elements.
 const GROUP: usize = LANES * 8;
@@ -35,7 +38,10 @@ struct Draft {
 struct Compiler<'a> {
     expr: &'a Expr,
     isa: Isa,
+    len: usize,
     block: usize,
+    /// Whether one group of lanes is all, and every operand is either one element or in the order of the iteration.
+    few: bool,
     /// How many instructions and results take each value.
     uses: Vec<usize>,
     uniform: Vec<bool>,
@@ -47,7 +53,7 @@ struct Compiler<'a> {
     /// Bytes of registers handed out so far.
     used: usize,
     constants: Vec<[u64; LANES]>,
-    uniforms: Vec<Uniform>,
+    uniforms: Vec<(usize, Place)>,
     prelude: Vec<Op>,
     loads: Vec<Load>,
     stores: Vec<Store>,
@@ -62,12 +68,18 @@ pub(super) fn compile(
     outputs: &[Port<'_>],
     isa: Isa,
 ) -> Result<Blocks, Error> {
-    let len = shape.iter().product::<usize>();
+    // Bases and offsets are small numbers; a larger expression than this has no business in one kernel.
+    if expr.body().len() + inputs.len() + outputs.len() > LARGEST {
+        return Err(Error::invalid(format!("an expression of {} instructions in one kernel", expr.body().len())));
+    }
+    let len = if shape.contains(&0) { 0 } else { shape.iter().product::<usize>() };
     let count = expr.body().len();
     let mut compiler = Compiler {
         expr,
         isa,
+        len,
         block: len.next_multiple_of(LANES).clamp(LANES, BLOCK),
+        few: (1..=LANES).contains(&len) && is_plain(expr, inputs) && is_plain(expr, outputs),
         uses: count_uses(expr),
         uniform: vec![false; count],
         absorbs: vec![None; count],
@@ -89,6 +101,15 @@ pub(super) fn compile(
         compiler.keep_overwritten();
     }
     Ok(compiler.finish(len))
+}
+
+/// Whether no operand needs a walk, nor an index a count.
+fn is_plain(expr: &Expr, ports: &[Port<'_>]) -> bool {
+    let plain = |port: &Port<'_>| match port {
+        Port::Given => true,
+        Port::Operand(operand) => operand.layout.is_contiguous() || Walk::new(&operand.layout).is_uniform(),
+    };
+    ports.iter().all(plain) && !expr.body().iter().any(|scalar| matches!(scalar, Scalar::Index(_)))
 }
 
 fn count_uses(expr: &Expr) -> Vec<usize> {
@@ -123,7 +144,7 @@ impl Compiler<'_> {
             self.uniform[value] = match scalar {
                 Scalar::Input(n) => match inputs[n as usize] {
                     Port::Given => false,
-                    Port::Operand(operand) => Walk::new(&operand.layout).is_uniform(),
+                    Port::Operand(operand) => self.is_uniform(&operand.layout),
                 },
                 Scalar::Const(_) => true,
                 Scalar::Index(axis) => shape[axis as usize] <= 1,
@@ -165,6 +186,11 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// Whether an input is the same for every index. For one element, the detour through the prelude would not pay.
+    fn is_uniform(&self, layout: &Layout) -> bool {
+        self.len > 1 && Walk::new(layout).is_uniform()
+    }
+
     fn constant(&mut self, value: Id, bits: u64) {
         let mut group = [0; LANES];
         // SAFETY: a group has room for sixteen elements of eight bytes; the lowest bytes of the bits come first.
@@ -182,10 +208,8 @@ impl Compiler<'_> {
             Port::Given => (Source::Given, View::Straight),
             Port::Operand(operand) => {
                 let (place, walk) = (Place::from(*operand), Walk::new(&operand.layout));
-                if walk.is_uniform() {
-                    let offset = self.reserve(GROUP);
-                    self.homes[value] = Some(Arg { base: REGISTERS, step: 0, offset });
-                    self.uniforms.push(Uniform { place, dtype: stored, offset });
+                if self.uniform[value] {
+                    self.uniform_input(value, place, stored);
                     return;
                 }
                 let straight = operand.layout.is_contiguous();
@@ -202,6 +226,24 @@ impl Compiler<'_> {
         }
     }
 
+    fn uniform_input(&mut self, value: Id, place: Place, stored: DType) {
+        let base = self.next_base();
+        self.uniforms.push((base.into(), place));
+        let half = stored.size() == 2;
+        let memory = self.value(stored.size());
+        self.homes[memory] = Some(Arg { base, step: 0, offset: 0 });
+        let raw = if half { self.value(2) } else { value };
+        self.uniform[raw] = true;
+        self.draft(vector::splat(stored.size(), self.isa), raw, vec![memory], 0.0);
+        if half {
+            self.draft(vector::widen(stored, self.isa), value, vec![raw], 0.0);
+        }
+    }
+
+    fn next_base(&self) -> u16 {
+        PORTS + (self.uniforms.len() + self.loads.len() + self.stores.len()) as u16
+    }
+
     /// A new value that the expression does not have.
     fn value(&mut self, size: usize) -> Id {
         self.sizes.push(size);
@@ -212,16 +254,18 @@ impl Compiler<'_> {
 
     fn load(&mut self, value: Id, source: Source, view: View, size: usize) {
         self.cost += if matches!(view, View::Straight) { 0.01 * size as f64 } else { 0.4 };
-        let base = self.port(value, size);
+        let base = self.next_base();
         let staging = self.reserve(self.block * size);
+        let step = (size * LANES) as u16;
+        self.homes[value] = Some(if self.few {
+            let memory = self.value(size);
+            self.homes[memory] = Some(Arg { base, step, offset: 0 });
+            self.body.push(Draft { kernel: few::fill(size, self.isa), to: value, from: vec![memory] });
+            Arg { base: REGISTERS, step: 0, offset: staging }
+        } else {
+            Arg { base, step, offset: 0 }
+        });
         self.loads.push(Load { source, view, size, base: base.into(), staging: staging as usize, staged: false });
-    }
-
-    /// Gives `value` a base of its own, which points to memory or to a register from block to block.
-    fn port(&mut self, value: Id, size: usize) -> u16 {
-        let base = PORTS + (self.loads.len() + self.stores.len()) as u16;
-        self.homes[value] = Some(Arg { base, step: (size * LANES) as u16, offset: 0 });
-        base
     }
 
     fn draft(&mut self, kernel: Kernel, to: Id, from: Vec<Id>, cost: f64) {
@@ -338,6 +382,7 @@ impl Compiler<'_> {
     }
 
     fn outputs(&mut self, ports: &[Port<'_>]) {
+        let mut drains = Vec::new();
         for (&(value, dtype), port) in self.expr.outputs().iter().zip(ports) {
             let value = value as Id;
             let (source, view) = match port {
@@ -358,10 +403,20 @@ impl Compiler<'_> {
             } else {
                 value
             };
-            let base = self.port(stored, dtype.size());
-            let staging = self.reserve(self.block * dtype.size());
-            self.stores.push(Store { source, view, size: dtype.size(), base: base.into(), staging: staging as usize });
+            let (base, size) = (self.next_base(), dtype.size());
+            let staging = self.reserve(self.block * size);
+            let memory = Arg { base, step: (size * LANES) as u16, offset: 0 };
+            self.homes[stored] = Some(if self.few {
+                let to = self.value(size);
+                self.homes[to] = Some(memory);
+                drains.push(Draft { kernel: few::drain(size, self.isa), to, from: vec![stored] });
+                Arg { base: REGISTERS, step: 0, offset: staging }
+            } else {
+                memory
+            });
+            self.stores.push(Store { source, view, size, base: base.into(), staging: staging as usize });
         }
+        self.body.append(&mut drains);
     }
 
     /// Copies an input to a register first where an output that may be the same memory is written before its last use.
@@ -418,7 +473,7 @@ impl Compiler<'_> {
             self.homes[draft.to] = Some(home);
             ops.push(self.op(draft.kernel, home, &draft.from));
         }
-        let bases = PORTS as usize + self.loads.len() + self.stores.len();
+        let bases = usize::from(self.next_base());
         Blocks {
             len,
             block: self.block,
@@ -428,6 +483,7 @@ impl Compiler<'_> {
             uniforms: self.uniforms,
             prelude: self.prelude,
             loads: self.loads,
+            few: self.few,
             body: ops,
             stores: self.stores,
             cost: self.cost,

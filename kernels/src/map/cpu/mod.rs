@@ -1,7 +1,7 @@
 //! Map on the CPU: an interpreter whose instructions each handle a block of elements that stays in cache.
 
 use crate::{
-    DType, Error, Expr, Isa, Map, Operand, Step,
+    Error, Expr, Isa, Map, Operand, Step,
     cpu::{Context, Cpu, Launch, Place, share},
 };
 use std::ops::Range;
@@ -9,11 +9,14 @@ use vector::{LANES, Op};
 use walk::Walk;
 
 mod compile;
+mod few;
 mod half_bits;
 mod math;
 #[macro_use]
 mod vector;
 mod integer;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 /// Work worth a fork, in nanoseconds for each thread.
@@ -105,20 +108,16 @@ pub(crate) struct Blocks {
     table: usize,
     registers: usize,
     constants: Vec<[u64; LANES]>,
-    uniforms: Vec<Uniform>,
+    /// Bases of the operands that are one element.
+    uniforms: Vec<(usize, Place)>,
     /// What is computed once a run.
     prelude: Vec<Op>,
     loads: Vec<Load>,
+    /// Whether there is at most one group of elements, which the instructions themselves fetch and put away.
+    few: bool,
     body: Vec<Op>,
     stores: Vec<Store>,
     cost: f64,
-}
-
-/// An input of which every index sees the same element.
-struct Uniform {
-    place: Place,
-    dtype: DType,
-    offset: u32,
 }
 
 /// Where a port's memory is.
@@ -208,11 +207,27 @@ impl Blocks {
             let registers = scratch.add(self.table);
             bases.write(registers);
             bases.add(1).write(self.constants.as_ptr().cast::<u8>().cast_mut());
-            for uniform in &self.uniforms {
-                uniform.load(context, registers);
+            for &(base, place) in &self.uniforms {
+                bases.add(base).write(context.at(place));
             }
             for op in &self.prelude {
                 op.run(bases, 1);
+            }
+            if self.few {
+                for load in &self.loads {
+                    bases.add(load.base).write(load.source.start(
+                        context,
+                        range.start * load.size,
+                        given_in.cast_mut(),
+                    ));
+                }
+                for store in &self.stores {
+                    bases.add(store.base).write(store.source.start(context, range.start * store.size, given_out));
+                }
+                for op in &self.body {
+                    op.run(bases, range.len());
+                }
+                return;
             }
             let mut flat = range.start;
             while flat < range.end {
@@ -243,24 +258,13 @@ impl Blocks {
     }
 }
 
-impl Uniform {
+impl Source {
+    /// The address `bytes` into a port's memory. What is given starts there already.
     #[inline(always)]
-    unsafe fn load(&self, context: &Context<'_>, registers: *mut u8) {
-        let from: *const u8 = context.at(self.place);
-        // SAFETY: the operand has an element there, and the register room for a group.
-        unsafe {
-            let to = registers.add(self.offset as usize);
-            match self.dtype {
-                DType::F16 | DType::BF16 => {
-                    let bits = from.cast::<u16>().read();
-                    let value = match self.dtype {
-                        DType::F16 => half_bits::f16_to_f32(bits),
-                        _ => half_bits::bf16_to_f32(bits),
-                    };
-                    walk::splat((&raw const value).cast(), 4, to);
-                }
-                dtype => walk::splat(from, dtype.size(), to),
-            }
+    fn start(&self, context: &Context<'_>, bytes: usize, given: *mut u8) -> *mut u8 {
+        match *self {
+            Source::Place(place) => context.at::<u8>(place).wrapping_add(bytes),
+            Source::Given | Source::Index { .. } => given,
         }
     }
 }
@@ -280,7 +284,7 @@ impl Load {
             Source::Place(place) => context.at(place),
             Source::Given | Source::Index { .. } => given,
         };
-        let direct = !self.staged && n % LANES == 0;
+        let direct = !self.staged && n.is_multiple_of(LANES);
         // SAFETY: the operand has these elements, and the register room for a block.
         unsafe {
             let staging = registers.add(self.staging);
@@ -312,16 +316,13 @@ impl Load {
 impl Store {
     #[inline(always)]
     fn memory(&self, context: &Context<'_>, flat: usize, given: *mut u8) -> *mut u8 {
-        match self.source {
-            Source::Place(place) => context.at::<u8>(place).wrapping_add(flat * self.size),
-            Source::Given | Source::Index { .. } => given,
-        }
+        self.source.start(context, flat * self.size, given)
     }
 
     /// The memory of a block that instructions may write in whole groups of lanes.
     #[inline(always)]
     fn direct(&self, context: &Context<'_>, flat: usize, n: usize, given: *mut u8) -> Option<*mut u8> {
-        (n % LANES == 0 && matches!(self.view, View::Straight)).then(|| self.memory(context, flat, given))
+        (n.is_multiple_of(LANES) && matches!(self.view, View::Straight)).then(|| self.memory(context, flat, given))
     }
 
     /// Brings what was written to the staging register to its place.
@@ -334,7 +335,7 @@ impl Store {
                 (View::Strided(walk), Source::Place(place)) => {
                     walk.scatter(staging, self.size, flat, n, context.at(*place));
                 }
-                _ if n % LANES != 0 => walk::copy(staging, self.memory(context, flat, given), n * self.size),
+                _ if !n.is_multiple_of(LANES) => walk::copy(staging, self.memory(context, flat, given), n * self.size),
                 _ => {}
             }
         }

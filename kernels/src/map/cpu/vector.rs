@@ -3,8 +3,7 @@
 //! A loop works on whole groups of [`LANES`] elements, whatever the length: the lanes past the end compute something that
 //! nobody reads, and every element is computed by the same instructions wherever it stands.
 
-use super::half_bits;
-use super::math::Float;
+use super::{half_bits, math::Float};
 use crate::{Binary, DType, Isa, Unary};
 use std::marker::PhantomData;
 
@@ -42,7 +41,7 @@ impl Op {
 
 impl Arg {
     #[inline(always)]
-    unsafe fn at(self, bases: *const *mut u8) -> *mut u8 {
+    pub(super) unsafe fn at(self, bases: *const *mut u8) -> *mut u8 {
         // SAFETY: the compiler of the expression numbered the bases and laid out what they point to.
         unsafe { (*bases.add(self.base as usize)).add(self.offset as usize) }
     }
@@ -105,12 +104,25 @@ bodies! {
     four Four(a 0 A, b 1 A, c 2 B, d 3 B);
 }
 
+#[inline(always)]
+unsafe fn repeat<L: Element, const FMA: bool>(op: &Op, bases: *const *mut u8, _: usize) {
+    // SAFETY: as the type `Kernel` says, but that the operand is a single element.
+    unsafe {
+        let element = op.from[0].at(bases).cast::<L>().read();
+        op.to.at(bases).cast::<[L; LANES]>().write_unaligned([element; LANES]);
+    }
+}
+
+/// Any bits.
+pub(super) trait Element: Copy {}
+impl<T: Copy> Element for T {}
+
 /// A function for each number of operands that compiles the loop for one instruction set.
 macro_rules! instruction_set {
     ($name:ident, $fma:literal, $(#[$attribute:meta])*) => {
         pub(super) mod $name {
             use super::*;
-            instruction_set!(@ $fma, [$(#[$attribute])*] one One, two Two, three Three, four Four);
+            instruction_set!(@ $fma, [$(#[$attribute])*] one One, two Two, three Three, four Four, repeat Element);
         }
     };
     (@ $fma:literal, $attributes:tt $($body:ident $kind:ident),*) => {
@@ -149,7 +161,7 @@ macro_rules! choose {
 /// Loops for every instruction set: what floats do.
 mod tuned {
     use super::*;
-    choose!(one One, two Two, three Three, four Four);
+    choose!(one One, two Two, three Three, four Four, repeat Element);
 }
 
 /// Loops that call a library for every lane do not compute lanes past the end.
@@ -368,6 +380,16 @@ pub(super) fn narrow(dtype: DType, isa: Isa) -> Kernel {
 /// `f32` to the nearest value of a 16-bit float, as `f32`.
 pub(super) fn round_to(dtype: DType, isa: Isa) -> Kernel {
     if dtype == DType::F16 { tuned::one::<RoundF16>(isa) } else { tuned::one::<RoundBf16>(isa) }
+}
+
+/// Repeats the one element at the operand in every lane.
+pub(super) fn splat(size: usize, isa: Isa) -> Kernel {
+    match size {
+        1 => tuned::repeat::<u8>(isa),
+        2 => tuned::repeat::<u16>(isa),
+        4 => tuned::repeat::<u32>(isa),
+        _ => tuned::repeat::<u64>(isa),
+    }
 }
 
 /// Copies elements of a size.
