@@ -11,7 +11,8 @@ pub(crate) fn like(target: &Tensor, output: &Tensor) -> Tensor {
     let target = if column { target.expand_dims(-1) } else { target.clone() };
     // Otherwise [n] and [n, 1] would broadcast to [n, n] without a word.
     if !column && ty.rank() != wanted.rank() {
-        return target.poisoned(format!("a target of {ty} for an output of {wanted}: they differ in their number of axes"));
+        return target
+            .poisoned(format!("a target of {ty} for an output of {wanted}: they differ in their number of axes"));
     }
     target.cast(wanted.dtype)
 }

@@ -47,7 +47,8 @@ fn labels_rows_and_logits_give_the_same_loss() {
 
 #[test]
 fn binary_crossentropy_is_that_of_keras() {
-    let loss = |output: Output, target: &Tensor| BinaryCrossentropy.mean(&output, target).eval(&[]).unwrap().to_f64()[0];
+    let loss =
+        |output: Output, target: &Tensor| BinaryCrossentropy.mean(&output, target).eval(&[]).unwrap().to_f64()[0];
     let g = Graph::new();
     let rows = |values: [f64; 4]| g.constant(values).reshape([1, 4]);
     let (p, t) = (rows([0.6, 0.4, 0.4, 0.6]), rows([0.0, 1.0, 0.0, 0.0]));
@@ -58,7 +59,10 @@ fn binary_crossentropy_is_that_of_keras() {
     close(loss(impossible.into(), &g.constant([1i64])), 16.118096);
     let certain = g.constant([-1000.0f32]).reshape([1, 1]);
     close(loss(Output::of(Sigmoid, &certain), &g.constant([1i64])), 1000.0);
-    close(BinaryCrossentropy.from_logits().mean(&certain.into(), &g.constant([true])).eval(&[]).unwrap().to_f64()[0], 1000.0);
+    close(
+        BinaryCrossentropy.from_logits().mean(&certain.into(), &g.constant([true])).eval(&[]).unwrap().to_f64()[0],
+        1000.0,
+    );
 }
 
 #[test]
@@ -90,7 +94,12 @@ fn wrong_targets_are_found_before_training() {
     let numbers = |shape: &[usize], values: &[f32]| Array::new(shape, values).unwrap();
     assert!(CategoricalCrossentropy.check(&labels(&[0, 2]), &[3]).is_ok());
     for (loss, targets, is_data, words) in [
-        (&CategoricalCrossentropy as &dyn Loss, labels(&[0, 3]), true, "row 1 has label 3, but with 3 classes labels run from 0 to 2"),
+        (
+            &CategoricalCrossentropy as &dyn Loss,
+            labels(&[0, 3]),
+            true,
+            "row 1 has label 3, but with 3 classes labels run from 0 to 2",
+        ),
         (&CategoricalCrossentropy, labels(&[-1]), true, "row 0 has label -1"),
         (&CategoricalCrossentropy, numbers(&[1, 2], &[0.0, 1.0]), false, "[1, 2]"),
         (&CategoricalCrossentropy, numbers(&[1, 3], &[0.0, 0.0, 2.0]), true, "row 0 has target 2"),
@@ -99,7 +108,10 @@ fn wrong_targets_are_found_before_training() {
         (&MeanSquaredError, numbers(&[1], &[0.0]), false, "outputs of shape [n, 3]"),
     ] {
         let error = loss.check(&targets, &[3]).unwrap_err();
-        assert!(error.to_string().contains(words) && error.is_data() == is_data && error.is_shape() != is_data, "{error}");
+        assert!(
+            error.to_string().contains(words) && error.is_data() == is_data && error.is_shape() != is_data,
+            "{error}"
+        );
     }
     assert!(MeanSquaredError.check(&numbers(&[2], &[0.0, 1.0]), &[1]).is_ok());
 }

@@ -185,13 +185,7 @@ impl Built {
     }
 
     /// Compiles the steps for data like these, and checks the targets.
-    pub(super) fn prepare(
-        &mut self,
-        model: &Sequential,
-        recipe: &Recipe,
-        x: &Array,
-        y: &Array,
-    ) -> Result<(), Error> {
+    pub(super) fn prepare(&mut self, model: &Sequential, recipe: &Recipe, x: &Array, y: &Array) -> Result<(), Error> {
         let output = self.predictor(model, x.dtype())?.output.clone();
         let sizes: Vec<usize> = output.value.shape()?.iter().skip(1).map(|dim| dim.known().unwrap_or(0)).collect();
         recipe.loss.check(y, &sizes)?;

@@ -58,7 +58,15 @@ impl Sequential {
     /// A model without layers, for the fastest device of this machine, with seed 0.
     #[must_use]
     pub fn new() -> Sequential {
-        Sequential { layers: vec![], input: None, device: Device::best(), seed: 0, recipe: None, epochs: 0, built: None }
+        Sequential {
+            layers: vec![],
+            input: None,
+            device: Device::best(),
+            seed: 0,
+            recipe: None,
+            epochs: 0,
+            built: None,
+        }
     }
 
     /// The shape of one example, without the first axis, which counts them: `[784]`. Needed only for what happens before
@@ -162,7 +170,9 @@ impl Sequential {
         match (&self.built, self.input.clone()) {
             (None, Some(example)) => self.build(DType::F32, &example),
             _ => self.built.as_mut().ok_or_else(|| {
-                Error::invalid("the model has no weights yet, for it does not know its input: give input([..]), or data by fit")
+                Error::invalid(
+                    "the model has no weights yet, for it does not know its input: give input([..]), or data by fit",
+                )
             }),
         }
     }

@@ -46,7 +46,12 @@ Non-trainable params: 0
         other
     };
     let summary = other.summary().unwrap();
-    for row in ["flatten (Flatten)            (None, 784)               0", "hidden (Dense)", "dropout (Dropout)", "activation (Activation)"] {
+    for row in [
+        "flatten (Flatten)            (None, 784)               0",
+        "hidden (Dense)",
+        "dropout (Dropout)",
+        "activation (Activation)",
+    ] {
         assert!(summary.contains(row), "{summary}");
     }
     assert_eq!(other.parameter_count().unwrap(), 784 * 512 + 512 + 5120);
@@ -62,7 +67,8 @@ fn a_wrong_input_names_the_line_where_the_layer_was_added() {
     let (result, line) = (model().add(Dropout::new(2.0)).summary(), line!());
     let error = result.unwrap_err();
     assert!(error.is_graph() && error.to_string().contains(&format!("{}:{line}:", file!())), "{error}");
-    let (result, line) = (Sequential::new().input([]).add(Softmax).add(Dense::new(2)).build(DType::I32, &[]).map(|_| ()), line!());
+    let (result, line) =
+        (Sequential::new().input([]).add(Softmax).add(Dense::new(2)).build(DType::I32, &[]).map(|_| ()), line!());
     assert!(message(result).contains(&format!("{}:{line}:", file!())));
 }
 

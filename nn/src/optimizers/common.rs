@@ -89,7 +89,9 @@ impl Step<'_> {
             let Ok(ty) = parameter.ty() else { return Initial::failed("its parameter has no value") };
             let shape: Option<Vec<usize>> = ty.shape.iter().map(wengert_autograd::Dim::known).collect();
             match shape {
-                Some(shape) => Initial::draw(ty.dtype, &shape.clone(), move |_, _| Array::full(ty.dtype, &shape, value)),
+                Some(shape) => {
+                    Initial::draw(ty.dtype, &shape.clone(), move |_, _| Array::full(ty.dtype, &shape, value))
+                }
                 None => Initial::failed("its parameter has an open size"),
             }
         })

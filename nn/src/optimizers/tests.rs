@@ -54,7 +54,10 @@ fn first_steps_are_those_of_keras_and_ten_those_of_the_formulas() {
                 let (mut w, mut memory) = (start, [0.0; 2]);
                 for (number, got) in path.iter().enumerate() {
                     w = rule(w, &mut memory, 0.15 * w, number as i32 + 1);
-                    assert!((got[coordinate] - w).abs() < tolerance, "{name} {dtype} step {number}: {got:?} is not {w}");
+                    assert!(
+                        (got[coordinate] - w).abs() < tolerance,
+                        "{name} {dtype} step {number}: {got:?} is not {w}"
+                    );
                 }
                 assert!((path[0][coordinate] - first[coordinate]).abs() < 1e-6, "{name}: {:?}", path[0]);
             }

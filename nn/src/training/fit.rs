@@ -111,8 +111,7 @@ impl Sequential {
         let mut validation_batches = None;
         if let Some(validation) = &validation {
             let batches = validation.batches(batch_size)?.reader(0)?;
-            self.prepare(validation.x(), validation.y())
-                .map_err(|error| error.context("the validation data"))?;
+            self.prepare(validation.x(), validation.y()).map_err(|error| error.context("the validation data"))?;
             validation_batches = Some(batches);
         }
         if verbose > 0 {

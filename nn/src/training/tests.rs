@@ -21,7 +21,8 @@ fn blobs() -> Dataset {
 }
 
 fn small() -> Sequential {
-    let mut model = model().add(Dense::new(8).activation(Tanh)).add(Dropout::new(0.1)).add(Dense::new(4).activation(Softmax));
+    let mut model =
+        model().add(Dense::new(8).activation(Tanh)).add(Dropout::new(0.1)).add(Dense::new(4).activation(Softmax));
     model.compile(Adam::new(0.01), CategoricalCrossentropy, [Accuracy]).unwrap();
     model
 }
@@ -115,7 +116,11 @@ fn wrong_data_and_wrong_arguments_are_errors_before_training() {
         (fit(&set(array(&[2, 2], 0.0), labels(&[0, 4])), Fit::epochs(1)), Error::is_data, "row 1 has label 4"),
         (fit(&set(array(&[2, 2], 0.0), labels(&[0, -1])), Fit::epochs(1)), Error::is_data, "row 1 has label -1"),
         (fit(&set(array(&[2, 2], 0.0), array(&[2, 3], 0.0)), Fit::epochs(1)), Error::is_shape, "[2, 3]"),
-        (fit(&set(array(&[2, 2], 0.0), array(&[2, 4], f64::NAN)), Fit::epochs(1)), Error::is_data, "y holds NaN in row 0"),
+        (
+            fit(&set(array(&[2, 2], 0.0), array(&[2, 4], f64::NAN)), Fit::epochs(1)),
+            Error::is_data,
+            "y holds NaN in row 0",
+        ),
         (fit(&set(array(&[2], 0.0), labels(&[0, 1])), Fit::epochs(1)), Error::is_graph, "two axes or more"),
         (fit(&blobs(), Fit::epochs(1).validation_split(1.5)), Error::is_invalid, "between 0 and 1"),
         (
@@ -182,7 +187,9 @@ fn the_learning_rate_is_read_and_set() {
     assert!(model.learning_rate().is_err());
     model.fit(&blobs(), Fit::epochs(1).verbose(0)).unwrap();
     assert_eq!(model.learning_rate().unwrap(), 0.01);
-    model.fit(&blobs(), Fit::epochs(3).verbose(0).callback(LearningRateSchedule::new(|epoch, rate| rate / epoch as f64))).unwrap();
+    model
+        .fit(&blobs(), Fit::epochs(3).verbose(0).callback(LearningRateSchedule::new(|epoch, rate| rate / epoch as f64)))
+        .unwrap();
     assert!((model.learning_rate().unwrap() - 0.01 / 6.0).abs() < 1e-9);
     let before = model.get_weights().unwrap();
     model.set_learning_rate(0.0).unwrap();
