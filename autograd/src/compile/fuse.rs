@@ -103,6 +103,11 @@ impl Kind {
             Kind::Pad(_) => "pad",
         }
     }
+
+    /// Whether a run can fail at it: an index may be out of range.
+    pub(crate) fn may_fail(&self) -> bool {
+        matches!(self, Kind::Gather(_) | Kind::ScatterAdd(_))
+    }
 }
 
 impl Fused {
@@ -209,7 +214,7 @@ impl Fused {
         let updates: Vec<usize> = self.updates.iter().map(|(_, value)| *value).collect();
         let mut ranked: Vec<(usize, FusedKernel)> = (self.kernels.drain(..).zip(is_end))
             .map(|(kernel, is_end)| {
-                let writes = kernel.outputs.iter().any(|output| updates.contains(output));
+                let writes = !kernel.kind.may_fail() && kernel.outputs.iter().any(|output| updates.contains(output));
                 (usize::from(is_end) * (1 + usize::from(writes)), kernel)
             })
             .collect();
