@@ -28,7 +28,8 @@ fn network(layers: &[usize], rate: f64, seed: u32) -> ByHand {
     let error = (&output - &y).square().sum();
     let refs: Vec<&Tensor> = weights.iter().collect();
     let gradients = error.grad(&refs);
-    let updates: Vec<_> = weights.iter().zip(&gradients).map(|(w, gradient)| w.becomes(&(w - gradient * rate))).collect();
+    let updates: Vec<_> =
+        weights.iter().zip(&gradients).map(|(w, gradient)| w.becomes(&(w - gradient * rate))).collect();
     ByHand {
         step: g.function(&[&x, &y], &[]).updates(&updates).compile().unwrap(),
         loss: g.function(&[&x, &y], &[&error]).compile().unwrap(),
@@ -40,7 +41,8 @@ fn network(layers: &[usize], rate: f64, seed: u32) -> ByHand {
 impl ByHand {
     fn epoch(&mut self, x: &Array, y: &Array) -> f64 {
         let rows = x.shape()[0];
-        let (steps_x, steps_y) = (x.reshape(&[rows, 1, x.shape()[1]]).unwrap(), y.reshape(&[rows, 1, y.shape()[1]]).unwrap());
+        let (steps_x, steps_y) =
+            (x.reshape(&[rows, 1, x.shape()[1]]).unwrap(), y.reshape(&[rows, 1, y.shape()[1]]).unwrap());
         self.step.call_n(&mut self.session, rows, &[steps_x.view(), steps_y.view()], &mut []).unwrap();
         self.loss.call(&mut self.session, &[x.into(), y.into()]).unwrap()[0].item::<f64>().unwrap()
     }
@@ -57,7 +59,15 @@ fn exclusive_or() {
     let y = Array::new(&[4, 1], &[0.0, 1.0, 1.0, 0.0]).unwrap();
     let losses: Vec<f64> = (0..1000).map(|_| net.epoch(&x, &y)).collect();
     // The tutorial prints three digits of most of these; NumPy gives the others.
-    let printed = [(1, 0.977274), (50, 0.949949), (100, 0.890865), (200, 0.602552), (300, 0.181228), (500, 0.032560), (1000, 0.008432)];
+    let printed = [
+        (1, 0.977274),
+        (50, 0.949949),
+        (100, 0.890865),
+        (200, 0.602552),
+        (300, 0.181228),
+        (500, 0.032560),
+        (1000, 0.008432),
+    ];
     for (epoch, printed) in printed {
         close(losses[epoch - 1], printed, 5e-7);
     }
@@ -73,9 +83,12 @@ fn digits() {
     let (train, test) = all.train_test_split(0.25, 13).unwrap();
     let with_ones = |set: &data::Dataset| {
         let pixels = set.x().to_f64();
-        let x = Array::from_fn(DType::F64, &[set.len(), 65], |i| if i % 65 == 0 { 1.0 } else { pixels[i / 65 * 64 + i % 65 - 1] / 16.0 });
+        let x = Array::from_fn(DType::F64, &[set.len(), 65], |i| {
+            if i % 65 == 0 { 1.0 } else { pixels[i / 65 * 64 + i % 65 - 1] / 16.0 }
+        });
         let labels = set.labels().unwrap();
-        let y = Array::from_fn(DType::F64, &[set.len(), 10], |i| f64::from(u8::from(labels[i / 10] == (i % 10) as i64)));
+        let y =
+            Array::from_fn(DType::F64, &[set.len(), 10], |i| f64::from(u8::from(labels[i / 10] == (i % 10) as i64)));
         (x.unwrap(), y.unwrap(), labels)
     };
     let (x, y, _) = with_ones(&train);

@@ -281,7 +281,9 @@ impl<'a> Grouping<'a> {
     fn pull(&mut self, n: usize, group: usize) {
         let root = self.groups[group].root;
         let space = &self.ty(root).shape;
+        // A prologue has one result, which the reduction takes: what a call returns cannot leave it.
         let joins = self.policy.fuse
+            && !(self.groups[group].is_prologue && self.is_end[n])
             && self.is_elementwise(n)
             && self.group_of[n].is_none()
             && self.groups[group].size < LARGEST
