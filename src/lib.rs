@@ -25,7 +25,7 @@ pub mod kernels {
 pub mod prelude {
     pub use crate::DType::{BF16, Bool, F16, F32, F64, I32, I64, U8};
     pub use crate::activations::Activation::{self, *};
-    pub use crate::layers::{Activation as ActivationLayer, Dense, Dropout, Flatten, Layer, Mode};
+    pub use crate::layers::{Dense, Dropout, Flatten, Layer, Mode};
     pub use crate::losses::*;
     pub use crate::metrics::*;
     pub use crate::models::Sequential;
