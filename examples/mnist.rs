@@ -71,7 +71,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Err(error) if arguments.data.is_some() || !error.is_data() => return Err(error.into()),
         Err(_) => {
             small = true;
-            println!("MNIST was not found (--data DIR or WENGERT_DATA names its folder): learning the 1,797 embedded 8x8 digits.");
+            println!(
+                "MNIST was not found (--data DIR or WENGERT_DATA names its folder): learning the 1,797 embedded 8x8 digits."
+            );
             data::digits()?
         }
     };
@@ -105,7 +107,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     let shown = test.take(60.min(test.len()))?;
     let probabilities = model.predict(shown.x())?;
-    let predictions: Vec<i64> = (0..shown.len()).map(|row| Ok(argmax(probabilities.row(row)?.as_slice()?))).collect::<Result<_, Error>>()?;
+    let predictions: Vec<i64> =
+        (0..shown.len()).map(|row| Ok(argmax(probabilities.row(row)?.as_slice()?))).collect::<Result<_, Error>>()?;
     let (titles, frames) = verdicts(&shown.labels()?, &predictions);
     image_grid(out.join("digits.png"), shown.x(), &titles, &frames, 10)?;
 

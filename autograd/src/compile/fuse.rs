@@ -103,6 +103,11 @@ impl Kind {
             Kind::Pad(_) => "pad",
         }
     }
+
+    /// Whether a run can fail at it: an index may be out of range.
+    pub(crate) fn may_fail(&self) -> bool {
+        matches!(self, Kind::Gather(_) | Kind::ScatterAdd(_))
+    }
 }
 
 impl Fused {
@@ -208,7 +213,7 @@ impl Fused {
         let is_end = self.is_end();
         let mut ranked: Vec<(usize, FusedKernel)> = Vec::with_capacity(self.kernels.len());
         for (kernel, is_end) in std::mem::take(&mut self.kernels).into_iter().zip(is_end) {
-            let writes = self.updated_by(&kernel).next().is_some();
+            let writes = !kernel.kind.may_fail() && self.updated_by(&kernel).next().is_some();
             ranked.push((usize::from(is_end) * (1 + usize::from(writes)), kernel));
         }
         ranked.sort_by_key(|(rank, _)| *rank);
