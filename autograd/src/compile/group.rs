@@ -34,6 +34,8 @@ pub(super) struct Grouping<'a> {
     inline: Vec<Option<usize>>,
     /// Nodes whose values must be in memory.
     needed: Vec<bool>,
+    /// Nodes read by kernels that compute one of their consumers again.
+    elsewhere: Vec<bool>,
     /// Views that are copied, since a reshape of them is no view.
     copied: Vec<bool>,
     group_of: Vec<Option<usize>>,
@@ -93,6 +95,7 @@ impl<'a> Grouping<'a> {
             splat: vec![None; count],
             inline: vec![None; count],
             needed: vec![false; count],
+            elsewhere: vec![false; count],
             copied: vec![false; count],
             group_of: vec![None; count],
             groups: Vec::new(),
@@ -280,6 +283,7 @@ impl<'a> Grouping<'a> {
         // A prologue has one result, which the reduction takes: what a call returns cannot leave it.
         let joins = self.policy.fuse
             && !(self.groups[group].is_prologue && self.is_end[n])
+            && !self.elsewhere[n]
             && self.is_elementwise(n)
             && self.group_of[n].is_none()
             && self.inline[n].is_none()
@@ -304,13 +308,17 @@ impl<'a> Grouping<'a> {
                     self.need_operand(input, None, space);
                 }
             }
-            Operand::Read => self.need(n),
+            Operand::Read => {
+                self.elsewhere[n] |= group.is_none();
+                self.need(n);
+            }
         }
     }
 
     /// Makes the map of all consumers of a product or reduction its epilogue.
     fn absorb_consumers(&mut self, n: usize) {
-        let fusable = self.policy.fuse && matches!(self.lower[n], Lower::MatMul | Lower::Reduce(..)) && !self.is_end[n];
+        let free = !self.is_end[n] && !self.elsewhere[n];
+        let fusable = self.policy.fuse && matches!(self.lower[n], Lower::MatMul | Lower::Reduce(..)) && free;
         let Some(&first) = self.consumers[n].first() else { return };
         let Some(group) = self.group_of[first] else { return };
         let target = &self.groups[group];
