@@ -172,3 +172,21 @@ fn any_tensor_may_be_an_input() {
     assert!(g.function(&[&w], &[&y]).compile().unwrap_err().to_string().contains("set and not fed"));
     assert!(g.function(&[], &[&y]).compile().unwrap_err().to_string().contains("needed but not fed"));
 }
+
+#[test]
+fn the_set_of_sizes_used_longest_ago_is_forgotten() {
+    // semantics 5.4
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F32, [None]);
+    let f = g.function(&[&x], &[&x.sum()]).compile().unwrap();
+    let mut session = session();
+    let mut call = |n: usize| {
+        f.call(&mut session, &[Array::full(DType::F32, &[n], 1.0).into()]).unwrap();
+        session.stats().bound
+    };
+    assert_eq!((0..32).map(&mut call).last(), Some(32));
+    assert_eq!(call(0), 32);
+    assert_eq!(call(32), 33);
+    assert_eq!(call(0), 33);
+    assert_eq!(call(1), 34);
+}

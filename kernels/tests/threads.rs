@@ -1,4 +1,4 @@
-//! The number of threads changes no bit.
+//! The number of threads changes no bit: semantics 8.10.
 
 use wengert_kernels::{Device, conformance};
 

@@ -63,6 +63,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it() {
+        // semantics 6.8
         let folder = Folder::new();
         write_atomic(&folder.path("a"), b"first").unwrap();
         write_atomic(&folder.path("a"), b"second").unwrap();

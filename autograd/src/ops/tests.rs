@@ -36,6 +36,7 @@ fn names_are_unique() {
 
 #[test]
 fn checks_have_types_and_gradients() {
+    // semantics 3.3
     for spec in OPS {
         for check in spec.checks {
             let g = Graph::new();
