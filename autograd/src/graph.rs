@@ -192,7 +192,7 @@ impl Graph {
     }
 
     /// As [`scope`](Graph::scope), for a layer or another object that was written elsewhere than where it is applied:
-    /// errors of nodes recorded in it name `origin`.
+    /// errors of nodes recorded in it name `origin`. An empty name adds nothing to the names made in it.
     pub fn scope_at<R>(&self, name: &str, origin: &Origin, build: impl FnOnce() -> R) -> R {
         self.enter(self.nested(name), Some(origin.location()), build)
     }
@@ -223,6 +223,7 @@ impl Graph {
 
     fn nested(&self, name: &str) -> Arc<str> {
         match self.state().scopes.last() {
+            Some(outer) if name.is_empty() => outer.path.clone(),
             Some(outer) if !outer.path.is_empty() => format!("{}/{name}", outer.path).into(),
             _ => name.into(),
         }

@@ -17,7 +17,7 @@ use wengert_kernels::{Expr, Literal, Scalar, Unary};
 const LARGEST: usize = 64;
 
 /// Nodes that may be computed again in each kernel that needs them, counted over their inlined operands.
-const LARGEST_INLINE: usize = 8;
+const LARGEST_INLINE: usize = 12;
 
 /// As [`LARGEST_INLINE`], for scalars, which cost next to nothing.
 const LARGEST_INLINE_SCALAR: usize = 24;
@@ -169,13 +169,14 @@ impl<'a> Grouping<'a> {
         }
         let mut size = 1;
         for &input in &self.node(n).inputs {
-            let (base, views) = self.strip(input);
-            size += match self.inline[input] {
+            let base = self.strip_repeats(input);
+            let (leaf, direct) = self.strip(input);
+            size += match self.inline[base] {
                 Some(inner) => inner,
                 _ if self.splat[input].is_some() => 0,
-                _ if scalar => 1,
-                _ if self.node(base).leaf.is_some() && views => 1,
-                _ if matches!(self.lower[base], Lower::Constant(_) | Lower::Size(_)) => 1,
+                _ if scalar || self.is_scalar(base) => 1,
+                _ if self.node(leaf).leaf.is_some() && direct => 1,
+                _ if matches!(self.lower[leaf], Lower::Constant(_) | Lower::Size(_)) => 1,
                 _ => return None,
             };
         }
@@ -252,28 +253,31 @@ impl<'a> Grouping<'a> {
         self.needed[n] = true;
     }
 
-    fn operand(&self, n: usize, group: Option<usize>, space: &[Dim]) -> Operand {
-        let (base, _) = self.strip_broadcasts(n);
+    fn operand(&self, n: usize, group: Option<usize>) -> Operand {
         if let Some(literal) = self.splat[n] {
             return Operand::Const(literal);
         }
         if group.is_some() && self.group_of[n] == group {
             return Operand::Computed;
         }
-        let fits = self.is_scalar(n) || self.same_shape(&self.ty(n).shape, space);
-        if self.inline[n].is_some() && fits || (base != n && self.inline[base].is_some() && self.is_scalar(base)) {
-            return Operand::Computed;
-        }
-        Operand::Read
+        // Broadcasts compose, so what is cheap may be computed in a larger space than its own.
+        if self.inline[self.strip_repeats(n)].is_some() { Operand::Computed } else { Operand::Read }
     }
 
-    /// The value that broadcasts repeat.
-    fn strip_broadcasts(&self, mut n: usize) -> (usize, bool) {
-        let start = n;
-        while matches!(self.lower[n], Lower::View(View::Broadcast)) {
-            n = self.node(n).inputs[0];
-        }
-        (n, n != start)
+    /// The value that every element of a node is or repeats: under broadcasts, and for a single element under any view but
+    /// a slice, which may be empty.
+    fn strip_repeats(&self, n: usize) -> usize {
+        let base_under = |keep: fn(&View) -> bool| {
+            let mut n = n;
+            while let Lower::View(view) = &self.lower[n]
+                && keep(view)
+            {
+                n = self.node(n).inputs[0];
+            }
+            n
+        };
+        let single = base_under(|view| !matches!(view, View::Slice(_)));
+        if self.is_scalar(single) { single } else { base_under(|view| matches!(view, View::Broadcast)) }
     }
 
     /// Brings an operand of a group's member into the group, or marks it as read.
@@ -286,7 +290,6 @@ impl<'a> Grouping<'a> {
             && !self.elsewhere[n]
             && self.is_elementwise(n)
             && self.group_of[n].is_none()
-            && self.inline[n].is_none()
             && self.groups[group].size < LARGEST
             && self.same_shape(&self.ty(n).shape, space)
             && self.consumers[n].iter().all(|&consumer| self.group_of[consumer] == Some(group));
@@ -294,25 +297,31 @@ impl<'a> Grouping<'a> {
             self.group_of[n] = Some(group);
             self.groups[group].size += 1 + self.node(n).inputs.len();
         } else {
-            self.need_operand(n, Some(group), space);
+            self.need_operand(n, Some(group));
         }
     }
 
-    fn need_operand(&mut self, n: usize, group: Option<usize>, space: &[Dim]) {
-        match self.operand(n, group, space) {
+    fn need_operand(&mut self, n: usize, group: Option<usize>) {
+        match self.operand(n, group) {
             Operand::Const(_) => (),
             Operand::Computed if group.is_some() && self.group_of[n] == group => (),
             Operand::Computed => {
-                let (n, _) = self.strip_broadcasts(n);
-                for &input in &self.node(n).inputs {
-                    self.need_operand(input, None, space);
+                for &input in &self.node(self.strip_repeats(n)).inputs {
+                    self.need_operand(input, None);
                 }
             }
             Operand::Read => {
+                let n = self.strip_scalar_views(n);
                 self.elsewhere[n] |= group.is_none();
                 self.need(n);
             }
         }
+    }
+
+    /// A single element is read where it lies, whatever views it is seen through.
+    fn strip_scalar_views(&self, n: usize) -> usize {
+        let base = self.strip_repeats(n);
+        if self.is_scalar(base) { base } else { n }
     }
 
     /// Makes the map of all consumers of a product or reduction its epilogue.
@@ -353,7 +362,7 @@ impl<'a> Grouping<'a> {
             if self.inline[input].is_some() {
                 self.prologue_of.insert(n, Prologue::Inline(input));
                 for &operand in &self.node(input).inputs {
-                    self.need_operand(operand, None, &self.ty(input).shape);
+                    self.need_operand(operand, None);
                 }
                 return;
             }
@@ -396,7 +405,8 @@ struct Body {
     expr: Expr,
     inputs: Vec<Access>,
     known: HashMap<usize, wengert_kernels::Value>,
-    space: Vec<Dim>,
+    /// Number of axes of the iteration space.
+    rank: usize,
     group: Option<usize>,
 }
 
@@ -494,8 +504,8 @@ impl Maker<'_> {
     /// The expression of a group, what it reads, and the members whose values leave it.
     fn expression(&mut self, group: usize, absorbed: Option<usize>) -> Result<(Expr, Vec<Access>, Vec<usize>), Error> {
         let root = self.grouping.groups[group].root;
-        let space = self.grouping.ty(root).shape.clone();
-        let mut body = Body { expr: Expr::default(), inputs: vec![], known: HashMap::new(), space, group: Some(group) };
+        let rank = self.grouping.ty(root).rank();
+        let mut body = Body { expr: Expr::default(), inputs: vec![], known: HashMap::new(), rank, group: Some(group) };
         if let Some(kernel) = absorbed {
             let input = body.expr.input(self.grouping.ty(kernel).dtype);
             body.known.insert(kernel, body.expr.push(Scalar::Input(input))?);
@@ -529,14 +539,16 @@ impl Maker<'_> {
         if let Some(&value) = body.known.get(&n) {
             return Ok(value);
         }
-        let value = match self.grouping.operand(n, body.group, &body.space) {
+        let value = match self.grouping.operand(n, body.group) {
             Operand::Const(literal) => body.expr.push(Scalar::Const(literal))?,
-            Operand::Computed => {
-                let (n, _) = self.grouping.strip_broadcasts(n);
-                self.computed(n, body)?
-            }
+            Operand::Computed => self.computed(self.grouping.strip_repeats(n), body)?,
             Operand::Read => {
-                let access = self.access(n)?;
+                let base = self.grouping.strip_scalar_views(n);
+                let mut access = self.access(base)?;
+                if self.grouping.ty(base).rank() > body.rank {
+                    // A single element of more axes than the space has.
+                    access.views.push((View::Reshape, vec![]));
+                }
                 let number = match body.inputs.iter().position(|other| *other == access) {
                     Some(number) => number + body.expr.inputs().len() - body.inputs.len(),
                     None => {
@@ -562,8 +574,9 @@ impl Maker<'_> {
             (Lower::Binary(op), [a, b]) => Scalar::Binary(*op, *a, *b),
             (Lower::Select, [c, a, b]) => Scalar::Select(*c, *a, *b),
             (Lower::Cast, [a]) => Scalar::Cast(node.ty.dtype.compute(), *a),
-            (Lower::Index(_), []) if self.grouping.is_scalar(n) => Scalar::Const(Literal::int(DType::I64, 0)),
-            (Lower::Index(axis), []) => Scalar::Index(*axis as u32),
+            (Lower::Index(axis), []) if node.ty.shape[*axis] == 1 => Scalar::Const(Literal::int(DType::I64, 0)),
+            // Axes are matched from the right.
+            (Lower::Index(axis), []) => Scalar::Index((axis + body.rank - node.ty.rank()) as u32),
             _ => return Err(Error::run(format!("fuse: {} is not elementwise", node.op.name()))),
         };
         let value = match scalar {
@@ -587,9 +600,8 @@ impl Maker<'_> {
                 prologue = Some(expr);
             }
             Some(Prologue::Inline(root)) => {
-                let space = self.grouping.ty(root).shape.clone();
-                let mut body =
-                    Body { expr: Expr::default(), inputs: vec![], known: HashMap::new(), space, group: None };
+                let rank = self.grouping.ty(root).rank();
+                let mut body = Body { expr: Expr::default(), inputs: vec![], known: HashMap::new(), rank, group: None };
                 let value = self.computed(root, &mut body)?;
                 body.expr.output(value, self.grouping.ty(root).dtype)?;
                 inputs = body.inputs;

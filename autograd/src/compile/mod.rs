@@ -16,6 +16,7 @@ mod layout;
 mod pattern;
 mod plan;
 mod recorded;
+mod reduce_rules;
 mod rewrite;
 
 pub use canonical::Canonical;

@@ -93,6 +93,16 @@ leaf!(
     Lower::Size(s.dim.clone())
 );
 
+pub(super) const SIZE: OpSpec = OpSpec {
+    name: "size",
+    parse: |attributes| match attributes.dims("dim")?.as_slice() {
+        [dim] => Ok(Arc::new(Size { dim: dim.clone(), dtype: attributes.dtype("dtype")? })),
+        dims => Err(format!("one size is needed, got {dims:?}")),
+    },
+    checks: &[],
+    misuses: &[],
+};
+
 /// What an operation on a poisoned tensor leaves: a node without a value.
 #[derive(Debug)]
 pub(crate) struct Poisoned;

@@ -98,7 +98,7 @@ mod var;
 
 pub(crate) use add::add;
 pub use custom_vjp::custom_vjp;
-pub(crate) use leaves::{Constant, Placeholder, Poisoned, Size, Variable};
+pub(crate) use leaves::{Constant, Placeholder, Poisoned, Variable};
 pub use prelude::Operand;
 pub use span::Span;
 
@@ -166,6 +166,7 @@ pub(crate) const OPS: &[OpSpec] = &[
     sigmoid::SPEC,
     sign::SPEC,
     sin::SPEC,
+    leaves::SIZE,
     slice::SPEC,
     softmax::SPEC,
     softplus::SPEC,
