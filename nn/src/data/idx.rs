@@ -14,7 +14,7 @@
 //!
 //! A file may be gzipped, which its first bytes tell, not its name; reading those takes the feature `data`.
 
-use crate::{Error, files};
+use crate::Error;
 use std::{fs::File, io, io::Read, path::Path};
 use wengert_kernels::{Array, DType, checked_len};
 
@@ -162,13 +162,13 @@ pub fn write(path: impl AsRef<Path>, array: &Array) -> Result<(), Error> {
         bytes.extend(u32::try_from(size).map_err(too_large)?.to_be_bytes());
     }
     bytes.extend(elements);
-    files::write_atomic(path, &bytes)
+    Ok(wengert_kernels::files::write_atomic(path, |file| file.write_all(&bytes))?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tests::Folder;
+    use crate::scratch::Folder;
 
     fn read_bytes(bytes: &[u8]) -> Result<Array, Error> {
         let folder = Folder::new();

@@ -31,7 +31,8 @@ const ADAGRAD: Rule = |w, [s, started], g, _| {
 fn first_steps_are_those_of_keras_and_ten_those_of_the_formulas() {
     // semantics 9.10
     let sgd = || GradientDescent::new(0.01);
-    let cases: &[(&str, Box<dyn Optimizer>, [f64; 3], Rule)] = &[
+    type Case = (&'static str, Box<dyn Optimizer>, [f64; 3], Rule);
+    let cases: &[Case] = &[
         ("sgd", Box::new(sgd()), [0.9985, -1.997, 2.9955], |w, _, g, _| w - 0.01 * g),
         ("momentum", Box::new(sgd().momentum(0.9)), [0.9985, -1.997, 2.9955], |w, [v, _], g, _| {
             *v = 0.9 * *v - 0.01 * g;
