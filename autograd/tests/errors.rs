@@ -118,6 +118,10 @@ fn the_nan_trap_names_the_op_and_the_line() {
     );
     assert_eq!(error.origin().unwrap().line(), line);
     assert_eq!(session.get(&w).unwrap().to_f64(), [1.0]);
+    let bad = Array::new(&[2], &[1.0f32, -1.0]).unwrap();
+    let mut out = [Array::zeros(DType::F32, &[]).unwrap()];
+    assert!(f.call_into(&mut session, &[bad.view()], &mut out).unwrap_err().is_non_finite());
+    assert_eq!(session.get(&w).unwrap().to_f64(), [1.0]);
 }
 
 #[test]

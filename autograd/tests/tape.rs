@@ -275,7 +275,7 @@ fn peak_memory_of_a_chain_is_two_buffers() {
 
 #[test]
 fn few_sizes_bind_few_programs() {
-    // semantics 5.4
+    // semantics 4.9, semantics 5.4
     let g = Graph::new();
     let x = g.placeholder("x", DType::F32, [None, Some(3)]);
     let y = (&x * 2.0).sum_axes([0]);

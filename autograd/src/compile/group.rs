@@ -33,6 +33,8 @@ pub(super) struct Grouping<'a> {
     inline: Vec<Option<usize>>,
     /// Nodes whose values must be in memory.
     pub(super) needed: Vec<bool>,
+    /// Nodes read by kernels that compute one of their consumers again.
+    elsewhere: Vec<bool>,
     /// Views that are copied, since a reshape of them is no view.
     pub(super) copied: Vec<bool>,
     pub(super) group_of: Vec<Option<usize>>,
@@ -92,6 +94,7 @@ impl<'a> Grouping<'a> {
             splat: vec![None; count],
             inline: vec![None; count],
             needed: vec![false; count],
+            elsewhere: vec![false; count],
             copied: vec![false; count],
             group_of: vec![None; count],
             groups: Vec::new(),
@@ -283,6 +286,7 @@ impl<'a> Grouping<'a> {
         // A prologue has one result, which the reduction takes: what a call returns cannot leave it.
         let joins = self.policy.fuse
             && !(self.groups[group].is_prologue && self.is_end[n])
+            && !self.elsewhere[n]
             && self.is_elementwise(n)
             && self.group_of[n].is_none()
             && self.groups[group].size < LARGEST
@@ -305,7 +309,11 @@ impl<'a> Grouping<'a> {
                     self.need_operand(input, None);
                 }
             }
-            Operand::Read => self.need(self.strip_scalar_views(n)),
+            Operand::Read => {
+                let n = self.strip_scalar_views(n);
+                self.elsewhere[n] |= group.is_none();
+                self.need(n);
+            }
         }
     }
 
@@ -317,7 +325,8 @@ impl<'a> Grouping<'a> {
 
     /// Makes the map of all consumers of a product or reduction its epilogue.
     fn absorb_consumers(&mut self, n: usize) {
-        let fusable = self.policy.fuse && matches!(self.lower[n], Lower::MatMul | Lower::Reduce(..)) && !self.is_end[n];
+        let free = !self.is_end[n] && !self.elsewhere[n];
+        let fusable = self.policy.fuse && matches!(self.lower[n], Lower::MatMul | Lower::Reduce(..)) && free;
         let Some(&first) = self.consumers[n].first() else { return };
         let Some(group) = self.group_of[first] else { return };
         let target = &self.groups[group];

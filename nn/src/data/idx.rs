@@ -227,6 +227,7 @@ mod tests {
 
     #[test]
     fn sizes_that_lie_or_overflow_allocate_nothing() {
+        // semantics 6.7
         assert!(message(&[0, 0, 8, 1, 255, 255, 255, 255]).contains("announces 4294967295 bytes"));
         let huge = [&[0u8, 0, 0x0e, 3][..], &[255; 12]].concat();
         assert!(message(&huge).contains("more elements than memory can address"));

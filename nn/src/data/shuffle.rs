@@ -34,6 +34,7 @@ mod tests {
 
     #[test]
     fn every_row_comes_once_and_the_order_depends_on_seed_and_epoch_only() {
+        // semantics 9.1
         let order = |seed, epoch| {
             let mut order = vec![usize::MAX; 1000];
             permute(&mut order, seed, epoch);

@@ -58,6 +58,7 @@ Non-trainable params: 0
 
 #[test]
 fn a_wrong_input_names_the_line_where_the_layer_was_added() {
+    // semantics 6.4
     let model = || Sequential::new().input([3]).add(Dense::new(2));
     let flatten = Sequential::new().input([]).add(Flatten).add(Dense::new(2)).summary();
     assert!(flatten.is_ok());
@@ -87,6 +88,7 @@ fn weights_make_the_round_trip_bit_for_bit() {
 
 #[test]
 fn hostile_files_are_refused_and_change_nothing() {
+    // semantics 6.7
     let folder = Folder::new();
     let path = folder.path("weights.safetensors");
     let model = |units: usize| Sequential::new().device(Device::cpu().threads(1)).input([3]).add(Dense::new(units));

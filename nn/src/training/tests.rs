@@ -61,6 +61,7 @@ fn digits_are_learned() {
 
 #[test]
 fn one_seed_gives_the_same_losses_bit_for_bit() {
+    // semantics 9.7
     let run = |seed| {
         let mut model = small().seed(seed);
         let history = model.fit(&blobs(), Fit::epochs(5).batch_size(16).verbose(0)).unwrap();
@@ -72,6 +73,7 @@ fn one_seed_gives_the_same_losses_bit_for_bit() {
 
 #[test]
 fn the_epochs_numbers_are_exact_means_over_the_examples() {
+    // semantics 9.5
     let mut model = model().add(Dense::new(4).activation(Softmax));
     model.compile(GradientDescent::new(0.0), CategoricalCrossentropy, [Accuracy]).unwrap();
     let history = model.fit(&blobs(), Fit::epochs(1).batch_size(64).validation_split(0.25).verbose(0)).unwrap();
@@ -102,6 +104,7 @@ fn labels_and_rows_train_alike() {
 
 #[test]
 fn wrong_data_and_wrong_arguments_are_errors_before_training() {
+    // semantics 9.8
     let array = |shape: &[usize], value: f64| Array::full(DType::F32, shape, value).unwrap();
     let labels = |values: &[i64]| Array::new(&[values.len()], values).unwrap();
     let set = |x: Array, y: Array| Dataset::new(x, y).unwrap();
@@ -160,6 +163,7 @@ fn a_diverging_loss_ends_nothing() {
 
 #[test]
 fn steps_by_hand_are_those_of_fit() {
+    // semantics 9.6
     let losses = {
         let mut model = small();
         let history = model.fit(&blobs(), Fit::epochs(2).batch_size(64).verbose(0)).unwrap();
