@@ -14,6 +14,7 @@ mod ops;
 mod origin;
 mod session;
 mod tensor;
+mod text;
 mod trap;
 mod types;
 mod update;
