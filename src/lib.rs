@@ -1,5 +1,29 @@
-//! stub
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 mod build_info;
+mod error;
 
 pub use build_info::{BuildInfo, build_info};
+pub use error::Error;
+pub use wengert_autograd::{
+    Array, ArrayView, Attribute, Attributes, Class, DType, Device, Dim, Feed, Fetches, Function, FunctionBuilder, Grad,
+    GradOptions, Graph, Infer, Initial, Lower, Op, Operand, Origin, Policy, RULES, Refusal, Rule, Session, Span, Stats,
+    Symbol, Tensor, TensorType, Update, View, Vjp, check_gradients, custom_vjp, feed, gradients, promote, s,
+};
+pub use wengert_nn::{activations, data, initializers, layers, losses, metrics, models, optimizers, training};
+
+#[cfg(feature = "plot")]
+pub use wengert_nn::plot;
+
+/// Arrays, devices and kernels, for those who write kernels or programs of their own.
+pub mod kernels {
+    pub use wengert_kernels::*;
+}
+
+/// What most programs need: `use wengert::prelude::*;`.
+pub mod prelude {
+    pub use crate::DType::{BF16, Bool, F16, F32, F64, I32, I64, U8};
+    pub use crate::{Array, DType, Device, Error, Feed, Graph, Session, Tensor, feed, gradients, s};
+    pub use wengert_nn::prelude::*;
+}

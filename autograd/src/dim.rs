@@ -530,6 +530,7 @@ mod tests {
 
     #[test]
     fn unification_solves_symbols_and_remembers_where() {
+        // semantics 1.6
         let mut dims = Dims::default();
         let (n, m, k) = (dims.symbol("n"), dims.symbol("m"), dims.symbol("k"));
         assert_eq!(dims.unify(&n, &m, &Origin::here()), Some(n.clone()));

@@ -104,7 +104,8 @@ impl FunctionBuilder {
     /// Compiles.
     ///
     /// # Errors
-    /// The error of a poisoned tensor that is needed; an undeclared or unused input; givens or updates that do not fit.
+    /// The error of a poisoned tensor that is needed; a placeholder that is needed and no input; givens or updates that do
+    /// not fit.
     pub fn compile(self) -> Result<Function, Error> {
         let recorded =
             Recorded::new(&self.graph, &self.inputs, &self.outputs, &self.updates, &self.givens, self.default_updates)?;

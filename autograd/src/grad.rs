@@ -52,6 +52,19 @@ impl Tensor {
     pub fn grad(&self, wrt: &[&Tensor]) -> Vec<Tensor> {
         gradients(&[self], wrt, &GradOptions::default())
     }
+
+    /// The gradients of this scalar with respect to those tensors of `wrt` that it depends on through ops that pass a
+    /// gradient, `None` for the others.
+    ///
+    /// # Errors
+    /// When this is not a scalar of floats, when it or `wrt` are poisoned, or an op on the way has no gradient rule.
+    #[track_caller]
+    pub fn connected_grad(&self, wrt: &[&Tensor]) -> Result<Vec<Option<Tensor>>, Error> {
+        let options = GradOptions::default();
+        let pass = Pass { graph: self.graph(), location: Location::caller(), options: &options };
+        let (pending, _) = pass.walk(&[self], wrt)?;
+        Ok(wrt.iter().map(|x| pending[x.id() as usize].clone()).collect())
+    }
 }
 
 /// The gradients of the sum of `ys` (each weighted by its cotangent, if given) with respect to `wrt`.
@@ -86,6 +99,12 @@ impl Pass<'_> {
     }
 
     fn try_run(&self, ys: &[&Tensor], wrt: &[&Tensor]) -> Result<Vec<Tensor>, Error> {
+        let (pending, cuts) = self.walk(ys, wrt)?;
+        wrt.iter().map(|x| self.found(x, &pending, &cuts)).collect()
+    }
+
+    /// The gradient of every node that has one, and the nodes that passed none on.
+    fn walk(&self, ys: &[&Tensor], wrt: &[&Tensor]) -> Result<(Vec<Option<Tensor>>, Vec<u32>), Error> {
         let grad_ys = &self.options.grad_ys;
         if ys.iter().chain(wrt).any(|tensor| tensor.graph() != self.graph) {
             return Err(self.error("grad: tensors of two graphs"));
@@ -117,7 +136,7 @@ impl Pass<'_> {
                 self.back(id, &active, &mut pending, &mut cuts)?;
             }
         }
-        wrt.iter().map(|x| self.found(x, &pending, &cuts)).collect()
+        Ok((pending, cuts))
     }
 
     /// Which nodes depend on a tensor of `wrt`.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bound;
+mod check;
 mod compile;
 mod dim;
 mod error;
@@ -19,6 +20,7 @@ mod trap;
 mod types;
 mod update;
 
+pub use check::check_gradients;
 pub use compile::{Canonical, Class, Fused, Planned, Policy, RULES, Recorded, Rule};
 pub use dim::{Dim, Dims, Poly, Symbol};
 pub use error::Error;

@@ -103,6 +103,14 @@ impl Tensor {
         Ok(())
     }
 
+    /// A tensor that carries an error about this one, in place of a value: what a layer gives for an input that it does not
+    /// take. The error names the place that called the function that calls this, or that of the scope.
+    #[must_use]
+    #[track_caller]
+    pub fn poisoned(&self, why: impl fmt::Display) -> Tensor {
+        self.refuse(why, Location::caller())
+    }
+
     /// The poisoned tensor that says this is not what `what` needs.
     pub(crate) fn refuse(&self, what: impl fmt::Display, location: &'static Location<'static>) -> Tensor {
         self.graph.poisoned(Error::build(what, &self.graph.origin(location)))

@@ -25,6 +25,7 @@ enum Kind {
     Data,
     OutOfMemory,
     Io,
+    Graph,
 }
 
 macro_rules! kinds {
@@ -51,11 +52,18 @@ kinds! {
     data, is_data, Data, "data that are missing, damaged or out of range.";
     out_of_memory, is_out_of_memory, OutOfMemory, "memory that could not be had.";
     io, is_io, Io, "a file that could not be read or written.";
+    graph, is_graph, Graph, "a graph that could not be built, compiled or run.";
 }
 
 impl Error {
     fn new(kind: Kind, message: String, source: Option<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         Error(Box::new(Inner { kind, message, source }))
+    }
+
+    /// The same error with what it is about in front of its message.
+    pub(crate) fn context(mut self, what: &str) -> Error {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
     }
 
     /// An input or output error on `what` (a path, usually), with its cause.
@@ -79,6 +87,12 @@ impl From<wengert_kernels::Error> for Error {
             Kind::Invalid
         };
         Error::new(kind, cause.to_string(), Some(Box::new(cause)))
+    }
+}
+
+impl From<wengert_autograd::Error> for Error {
+    fn from(cause: wengert_autograd::Error) -> Error {
+        Error::new(Kind::Graph, cause.to_string(), Some(Box::new(cause)))
     }
 }
 

@@ -166,3 +166,27 @@ fn one_value(array: &Array) -> Option<f64> {
     let first = elements.next()?;
     elements.all(|element| element == first).then(|| array.to_f64()[0])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Graph, Tensor};
+
+    #[test]
+    fn merged_nodes_keep_their_places() {
+        // semantics 2.2
+        let g = Graph::new();
+        let x = g.placeholder("x", DType::F32, [None]);
+        let lines = [line!() + 1, line!() + 2];
+        let a = x.relu();
+        let b = x.relu();
+        let outputs: [&Tensor; 2] = [&a, &b];
+        let f = g.function(&[&x], &outputs).compile().unwrap();
+        let canonical = Canonical::new(f.recorded(), Policy::OPTIMISED).unwrap();
+        let relu: Vec<&IrNode> = canonical.0.nodes.iter().filter(|node| node.op.name() == "relu").collect();
+        assert_eq!(relu.len(), 1);
+        assert_eq!(relu[0].origins.iter().map(Origin::line).collect::<Vec<_>>(), lines);
+        let plain = Canonical::new(f.recorded(), Policy::PLAIN).unwrap();
+        assert_eq!(plain.0.nodes.iter().filter(|node| node.op.name() == "relu").count(), 2);
+    }
+}

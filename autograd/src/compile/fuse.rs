@@ -103,6 +103,11 @@ impl Kind {
             Kind::Pad(_) => "pad",
         }
     }
+
+    /// Whether a run can fail at it: an index may be out of range.
+    pub(crate) fn may_fail(&self) -> bool {
+        matches!(self, Kind::Gather(_) | Kind::ScatterAdd(_))
+    }
 }
 
 impl Fused {
@@ -177,11 +182,10 @@ impl Fused {
     /// Maps that compute the same expression and that nothing waits for become segments of one: an optimiser's update of all
     /// parameters.
     fn join_ends(&mut self) {
-        let is_end = self.is_end();
         let mut first: HashMap<Expr, usize> = HashMap::new();
-        for number in 0..self.kernels.len() {
+        for (number, is_end) in self.is_end().into_iter().enumerate() {
             let Kind::Map(expr) = &self.kernels[number].kind else { continue };
-            if !is_end[number] {
+            if !is_end {
                 continue;
             }
             match first.get(expr) {
@@ -206,15 +210,56 @@ impl Fused {
     /// kernel then precedes every change of a variable, and variables can be overwritten in place.
     fn ends_last(&mut self) {
         let is_end = self.is_end();
-        let updates: Vec<usize> = self.updates.iter().map(|(_, value)| *value).collect();
-        let mut ranked: Vec<(usize, FusedKernel)> = (self.kernels.drain(..).zip(is_end))
-            .map(|(kernel, is_end)| {
-                let writes = kernel.outputs.iter().any(|output| updates.contains(output));
-                (usize::from(is_end) * (1 + usize::from(writes)), kernel)
-            })
-            .collect();
+        let mut ranked: Vec<(usize, FusedKernel)> = Vec::with_capacity(self.kernels.len());
+        for (kernel, is_end) in std::mem::take(&mut self.kernels).into_iter().zip(is_end) {
+            let writes = !kernel.kind.may_fail() && self.updated_by(&kernel).next().is_some();
+            ranked.push((usize::from(is_end) * (1 + usize::from(writes)), kernel));
+        }
         ranked.sort_by_key(|(rank, _)| *rank);
+        let writers = ranked.partition_point(|(rank, _)| *rank < 2);
+        let mut last: Vec<FusedKernel> = ranked.split_off(writers).into_iter().map(|(_, kernel)| kernel).collect();
         self.kernels = ranked.into_iter().map(|(_, kernel)| kernel).collect();
+        self.readers_before_writers(&mut last);
+        self.kernels.append(&mut last);
+    }
+
+    /// The variables that a kernel computes new values of.
+    fn updated_by<'a>(&'a self, kernel: &'a FusedKernel) -> impl Iterator<Item = usize> + 'a {
+        self.updates.iter().filter(|(_, value)| kernel.outputs.contains(value)).map(|(variable, _)| *variable)
+    }
+
+    /// Moves kernels that update a variable behind those that read its old value, as far as there is such an order: a
+    /// counter that others read is then overwritten in place.
+    fn readers_before_writers(&self, kernels: &mut Vec<FusedKernel>) {
+        let mut readers: HashMap<usize, usize> = HashMap::new();
+        let reads = |kernel: &FusedKernel| {
+            let mut variables: Vec<usize> = (kernel.inputs.iter())
+                .filter_map(|access| {
+                    if let Source::Variable(index) = self.values[access.value].source { Some(index) } else { None }
+                })
+                .collect();
+            variables.sort_unstable();
+            variables.dedup();
+            variables
+        };
+        for variable in kernels.iter().flat_map(reads) {
+            *readers.entry(variable).or_default() += 1;
+        }
+        let mut waiting: Vec<FusedKernel> = std::mem::take(kernels);
+        while !waiting.is_empty() {
+            let free = waiting.iter().position(|kernel| {
+                let own = reads(kernel);
+                self.updated_by(kernel).all(|variable| {
+                    readers.get(&variable).copied().unwrap_or(0) == usize::from(own.contains(&variable))
+                })
+            });
+            // Where variables exchange their values there is no such order; those are committed by copies.
+            let kernel = waiting.remove(free.unwrap_or(0));
+            for variable in reads(&kernel) {
+                *readers.entry(variable).or_default() -= 1;
+            }
+            kernels.push(kernel);
+        }
     }
 
     /// Checks that every kernel reads only what is there before it runs, and that every value is written once.

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 
 /// A list of ops, each after its operands.
 #[derive(Clone)]
-pub struct Ir {
+pub(crate) struct Ir {
     pub(crate) nodes: Vec<IrNode>,
     /// What each call returns.
     pub(crate) outputs: Vec<usize>,
@@ -40,16 +40,6 @@ pub(crate) enum Leaf {
 }
 
 impl Ir {
-    /// The number of consumers of each node; being an output or an update counts as one each.
-    pub(crate) fn uses(&self) -> Vec<usize> {
-        let mut uses = vec![0; self.nodes.len()];
-        let ends = self.outputs.iter().chain(self.updates.iter().map(|(_, value)| value));
-        for &used in self.nodes.iter().flat_map(|node| &node.inputs).chain(ends) {
-            uses[used] += 1;
-        }
-        uses
-    }
-
     /// Drops the nodes that nothing needs. Inputs of the call stay inputs even when unused.
     pub(crate) fn without_dead_code(self) -> Ir {
         let mut live = vec![false; self.nodes.len()];
@@ -82,7 +72,7 @@ impl Ir {
     ///
     /// # Errors
     /// Names the node.
-    pub fn verify(&self) -> Result<(), Error> {
+    pub(crate) fn verify(&self) -> Result<(), Error> {
         let mut dims = self.dims.clone();
         for (n, node) in self.nodes.iter().enumerate() {
             let wrong =

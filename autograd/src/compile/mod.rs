@@ -13,9 +13,11 @@ mod fuse;
 mod group;
 mod ir;
 mod layout;
+mod make;
 mod pattern;
 mod plan;
 mod recorded;
+mod reduce_rules;
 mod rewrite;
 
 pub use canonical::Canonical;

@@ -218,7 +218,9 @@ impl<'a> Planner<'a> {
         let Some(producer) = fused.kernels.iter().position(|kernel| kernel.outputs.contains(&value)) else {
             return false;
         };
-        if self.last_reader[value].is_some() || matches!(fused.kernels[producer].kind, Kind::Concat(_) | Kind::Pad(_)) {
+        let kind = &fused.kernels[producer].kind;
+        // What can fail runs before any variable changes, so it writes none itself.
+        if self.last_reader[value].is_some() || kind.may_fail() || matches!(kind, Kind::Concat(_) | Kind::Pad(_)) {
             return false;
         }
         let Some(old) =

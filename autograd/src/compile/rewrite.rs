@@ -2,6 +2,7 @@
 
 use super::canonical::Builder;
 use super::pattern::Pattern;
+use super::reduce_rules;
 use crate::op::{Attributes, Lower, Op, View};
 use crate::{Error, Origin, TensorType};
 use std::{
@@ -131,6 +132,11 @@ pub(super) fn simplify(
     }
     if matches!(op.lower(), Lower::Cast) && builder.ty(inputs[0]).dtype == ty.dtype {
         return Ok(Some(inputs[0]));
+    }
+    if let Lower::Reduce(wengert_kernels::ReduceOp::Sum, axes) = op.lower()
+        && let Some(simpler) = reduce_rules::simplify_sum(builder, &axes, inputs[0], ty, origins)?
+    {
+        return Ok(Some(simpler));
     }
     // The neutral elements of integers and booleans are others; the rules are about floats.
     if !ty.dtype.is_float() && !inputs.iter().any(|&input| builder.ty(input).dtype.is_float()) {

@@ -111,6 +111,7 @@ mod tests {
 
     #[test]
     fn wrong_gradients_are_errors() {
+        // semantics 3.9
         let x = Graph::new().placeholder("x", DType::F32, [Some(3)]);
         let few = custom_vjp(&[&x], |x| x[0].sum(), |_, _, _| vec![]);
         assert!(few.grad(&[&x])[0].ty().unwrap_err().is_gradient());

@@ -47,7 +47,6 @@ leaf!("placeholder", Placeholder, |p| Attributes::none().with("name", p.name.as_
 /// A value that lives between calls.
 #[derive(Debug)]
 pub(crate) struct Variable {
-    pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) ty: Result<TensorType, String>,
 }
@@ -92,6 +91,16 @@ leaf!(
     Ok(TensorType::new(s.dtype, [])),
     Lower::Size(s.dim.clone())
 );
+
+pub(super) const SIZE: OpSpec = OpSpec {
+    name: "size",
+    parse: |attributes| match attributes.dims("dim")?.as_slice() {
+        [dim] => Ok(Arc::new(Size { dim: dim.clone(), dtype: attributes.dtype("dtype")? })),
+        dims => Err(format!("one size is needed, got {dims:?}")),
+    },
+    checks: &[],
+    misuses: &[],
+};
 
 /// What an operation on a poisoned tensor leaves: a node without a value.
 #[derive(Debug)]

@@ -69,6 +69,15 @@ pub(crate) struct Context<'a> {
 // SAFETY: the pointers stand for memory that this run has exclusive use of; launches divide what they write among threads.
 unsafe impl Sync for Context<'_> {}
 
+impl<'a> Context<'a> {
+    /// A context of these memories without scratch.
+    #[cfg(test)]
+    pub(crate) fn of(bases: &'a [*mut u8], team: &'a Team) -> Context<'a> {
+        const NONE: Scratch = Scratch { start: std::ptr::null_mut(), shared: 0, per_thread: 0 };
+        Context { bases, scratch: &NONE, team }
+    }
+}
+
 impl Context<'_> {
     /// The address of a place. Dereferencing it within the operand's verified extent is sound during the run.
     #[inline]

@@ -14,6 +14,9 @@ use crate::{Binary, DType, Error, Expr, Isa, Layout, Scalar, Unary, Value, cpu::
 /// Elements of a block: a dozen registers of it stay in the first-level cache, and calls are lost in its work.
 const BLOCK: usize = 512;
 
+/// Instructions, inputs and outputs that an expression may have together.
+const LARGEST: usize = 16_000;
+
 /// Bytes of a group of the widest elements.
 const GROUP: usize = LANES * 8;
 
@@ -65,14 +68,18 @@ pub(super) fn compile(
     outputs: &[Port<'_>],
     isa: Isa,
 ) -> Result<Blocks, Error> {
-    let len = shape.iter().product::<usize>();
+    // Bases and offsets are small numbers; a larger expression than this has no business in one kernel.
+    if expr.body().len() + inputs.len() + outputs.len() > LARGEST {
+        return Err(Error::invalid(format!("an expression of {} instructions in one kernel", expr.body().len())));
+    }
+    let len = if shape.contains(&0) { 0 } else { shape.iter().product::<usize>() };
     let count = expr.body().len();
     let mut compiler = Compiler {
         expr,
         isa,
         len,
         block: len.next_multiple_of(LANES).clamp(LANES, BLOCK),
-        few: len <= LANES && is_plain(expr, inputs) && is_plain(expr, outputs),
+        few: (1..=LANES).contains(&len) && is_plain(expr, inputs) && is_plain(expr, outputs),
         uses: count_uses(expr),
         uniform: vec![false; count],
         absorbs: vec![None; count],

@@ -284,7 +284,7 @@ impl Load {
             Source::Place(place) => context.at(place),
             Source::Given | Source::Index { .. } => given,
         };
-        let direct = !self.staged && n % LANES == 0;
+        let direct = !self.staged && n.is_multiple_of(LANES);
         // SAFETY: the operand has these elements, and the register room for a block.
         unsafe {
             let staging = registers.add(self.staging);
@@ -322,7 +322,7 @@ impl Store {
     /// The memory of a block that instructions may write in whole groups of lanes.
     #[inline(always)]
     fn direct(&self, context: &Context<'_>, flat: usize, n: usize, given: *mut u8) -> Option<*mut u8> {
-        (n % LANES == 0 && matches!(self.view, View::Straight)).then(|| self.memory(context, flat, given))
+        (n.is_multiple_of(LANES) && matches!(self.view, View::Straight)).then(|| self.memory(context, flat, given))
     }
 
     /// Brings what was written to the staging register to its place.
@@ -335,7 +335,7 @@ impl Store {
                 (View::Strided(walk), Source::Place(place)) => {
                     walk.scatter(staging, self.size, flat, n, context.at(*place));
                 }
-                _ if n % LANES != 0 => walk::copy(staging, self.memory(context, flat, given), n * self.size),
+                _ if !n.is_multiple_of(LANES) => walk::copy(staging, self.memory(context, flat, given), n * self.size),
                 _ => {}
             }
         }

@@ -1,5 +1,7 @@
 //! Accuracy of the vectorised functions, and equal bits wherever an element stands.
 
+use super::{Blocks, Port};
+use crate::cpu::{Context, Team};
 use crate::{
     Array, Base, Binary, DType, Device, Element, Expr, Extern, Isa, Kernel, Layout, Map, Memory, Operand, Program,
     Scalar, Step, Unary,
@@ -31,6 +33,9 @@ fn run(device: &Device, expr: &Expr, inputs: &[Array]) -> Vec<Array> {
     outputs
 }
 
+/// A function, how many units in the last place it may be off, and the truth.
+type Bounded = (Unary, f64, fn(f64) -> f64);
+
 fn unary(op: Unary, dtype: DType) -> Expr {
     let mut expr = Expr::new([dtype]);
     let x = expr.push(Scalar::Input(0)).unwrap();
@@ -57,9 +62,10 @@ fn sweep() -> Array {
 
 #[test]
 fn f32_functions_are_accurate_to_the_last_places() {
+    // semantics 8.12
     let x = sweep();
     let values = x.to_f64();
-    let functions: [(Unary, f64, fn(f64) -> f64); 7] = [
+    let functions: [Bounded; 7] = [
         (Unary::Exp, 1.5, f64::exp),
         (Unary::Log, 1.5, f64::ln),
         (Unary::Tanh, 2.0, f64::tanh),
@@ -98,7 +104,7 @@ fn f64_functions_are_accurate_to_the_last_places() {
         })
         .collect();
     let x = Array::new(&[values.len()], &values).unwrap();
-    let functions: [(Unary, f64, fn(f64) -> f64); 5] = [
+    let functions: [Bounded; 5] = [
         (Unary::Exp, 2.0, f64::exp),
         (Unary::Log, 2.0, f64::ln),
         (Unary::Tanh, 3.0, f64::tanh),
@@ -145,6 +151,7 @@ fn bits(array: &Array, range: std::ops::Range<usize>) -> &[u8] {
 
 #[test]
 fn bits_do_not_depend_on_threads_or_position() {
+    // semantics 8.10
     const LEN: usize = 20_011;
     for device in devices() {
         for dtype in [DType::F32, DType::F64] {
@@ -190,4 +197,52 @@ fn layouts_with_one_element_per_axis_are_walked_by_few_axes() {
     let layout = Layout::contiguous(&[2, 1, 3, 4]).permuted(&[1, 0, 2, 3]);
     assert!(!super::Walk::new(&layout).is_uniform());
     assert_eq!(super::Walk::new(&layout).straight(2, 22), Some(2));
+}
+
+/// An epilogue as GEMM has it: the panel given in place, a row of biases, and an operand that is the output's memory.
+#[test]
+fn given_memory_may_be_overwritten_in_any_range() {
+    const SHAPE: [usize; 2] = [23, 90];
+    const LEN: usize = SHAPE[0] * SHAPE[1];
+    let mut expr = Expr::new([DType::F32; 3]);
+    let [c, bias, old] = [0, 1, 2].map(|n| expr.push(Scalar::Input(n)).unwrap());
+    let sum = expr.push(Scalar::Binary(Binary::Add, c, bias)).unwrap();
+    let relu = expr.push(Scalar::Unary(Unary::Relu, sum)).unwrap();
+    let twice = expr.push(Scalar::Binary(Binary::Add, relu, c)).unwrap();
+    let result = expr.push(Scalar::Binary(Binary::Sub, twice, old)).unwrap();
+    expr.output(relu, DType::F32).unwrap();
+    expr.output(result, DType::F16).unwrap();
+
+    let team = Team::new(1).unwrap();
+    for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for (start, end) in [(0, LEN), (0, 1), (7, 20), (89, 91), (90, 180), (33, 545), (100, 1400), (2069, LEN)] {
+            let value = |i: usize| (i * 37 % 101) as f32 / 8.0 - 6.0;
+            let mut c: Vec<f32> = (0..LEN).map(value).collect();
+            let mut bias: Vec<f32> = (0..SHAPE[1]).map(|i| i as f32 / 4.0 - 11.0).collect();
+            let mut halves = vec![half::f16::ZERO; LEN];
+            let bases = [bias.as_mut_ptr().cast::<u8>(), c.as_mut_ptr().cast(), halves.as_mut_ptr().cast()];
+            let row = Operand {
+                base: Base::Arena,
+                offset: 0,
+                dtype: DType::F32,
+                layout: Layout::contiguous(&SHAPE[1..]).broadcast_to(&SHAPE).unwrap(),
+            };
+            let old = Operand::contiguous(Base::Extern(0), DType::F32, &SHAPE);
+            let out = Operand::contiguous(Base::Extern(1), DType::F16, &SHAPE);
+            let inputs = [Port::Given, Port::Operand(&row), Port::Operand(&old)];
+            let blocks = Blocks::new(&expr, &SHAPE, &inputs, &[Port::Given, Port::Operand(&out)], isa).unwrap();
+            let mut scratch = crate::Buffer::zeroed(blocks.scratch()).unwrap();
+            let panel = c[start..].as_mut_ptr().cast::<u8>();
+            // SAFETY: the memories have an element for every index, the panel starts at the range's first.
+            unsafe {
+                blocks.run(&Context::of(&bases, &team), start..end, panel, panel, scratch.as_mut().as_mut_ptr());
+            }
+            for i in 0..LEN {
+                let relu = (value(i) + bias[i % SHAPE[1]]).max(0.0);
+                let (y, z) = if (start..end).contains(&i) { (relu, relu) } else { (value(i), 0.0) };
+                assert_eq!(c[i], y, "{isa}, element {i} of {start}..{end}");
+                assert_eq!(halves[i], half::f16::from_f32(z), "{isa}, element {i} of {start}..{end}");
+            }
+        }
+    }
 }

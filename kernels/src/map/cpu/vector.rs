@@ -114,7 +114,7 @@ unsafe fn repeat<L: Element, const FMA: bool>(op: &Op, bases: *const *mut u8, _:
 }
 
 /// Any bits.
-trait Element: Copy {}
+pub(super) trait Element: Copy {}
 impl<T: Copy> Element for T {}
 
 /// A function for each number of operands that compiles the loop for one instruction set.

@@ -18,7 +18,7 @@ impl Walk {
         let mut axes: Vec<(usize, isize)> = Vec::new();
         for (&size, &stride) in layout.shape.iter().zip(&layout.strides).filter(|&(&size, _)| size != 1) {
             match axes.last_mut() {
-                Some(last) if last.1 == stride * size as isize => *last = (last.0 * size, stride),
+                Some(last) if last.1 == stride.wrapping_mul(size as isize) => *last = (last.0 * size, stride),
                 _ => axes.push((size, stride)),
             }
         }
@@ -116,7 +116,7 @@ impl Walk {
             unsafe {
                 let from = from.offset(offset);
                 match stride {
-                    1 => std::ptr::copy_nonoverlapping(from, to, length),
+                    1 => copy(from.cast(), to.cast(), length * size_of::<T>()),
                     0 => {
                         let value = from.read();
                         (0..length).for_each(|i| to.add(i).write(value));
@@ -153,7 +153,7 @@ impl Walk {
             unsafe {
                 let to = to.offset(offset);
                 if stride == 1 {
-                    std::ptr::copy_nonoverlapping(from, to, length);
+                    copy(from.cast(), to.cast(), length * size_of::<T>());
                 } else {
                     (0..length).for_each(|i| to.offset(i as isize * stride).write(from.add(i).read()));
                 }
@@ -196,20 +196,24 @@ pub(super) unsafe fn copy(from: *const u8, to: *mut u8, bytes: usize) {
                 to.add(bytes / 2).write(from.add(bytes / 2).read());
                 to.add(bytes - 1).write(from.add(bytes - 1).read());
             }
-            4..=7 => {
-                let (first, last) = (from.cast::<u32>(), from.add(bytes - 4).cast::<u32>());
-                let (first, last) = (first.read_unaligned(), last.read_unaligned());
-                to.cast::<u32>().write_unaligned(first);
-                to.add(bytes - 4).cast::<u32>().write_unaligned(last);
-            }
-            8..=16 => {
-                let (first, last) = (from.cast::<u64>(), from.add(bytes - 8).cast::<u64>());
-                let (first, last) = (first.read_unaligned(), last.read_unaligned());
-                to.cast::<u64>().write_unaligned(first);
-                to.add(bytes - 8).cast::<u64>().write_unaligned(last);
-            }
+            4..=7 => ends::<[u8; 4]>(from, to, bytes),
+            8..=15 => ends::<[u8; 8]>(from, to, bytes),
+            16..=31 => ends::<[u8; 16]>(from, to, bytes),
+            32..=64 => ends::<[u8; 32]>(from, to, bytes),
             _ => std::ptr::copy_nonoverlapping(from, to, bytes),
         }
+    }
+}
+
+/// Copies the first and the last bytes, which overlap: all of them if they are at most two of `T`.
+#[inline(always)]
+unsafe fn ends<T: Copy>(from: *const u8, to: *mut u8, bytes: usize) {
+    // SAFETY: the caller has `bytes` at both places, and they are at least one of `T`.
+    unsafe {
+        let last = bytes - size_of::<T>();
+        let values = (from.cast::<T>().read_unaligned(), from.add(last).cast::<T>().read_unaligned());
+        to.cast::<T>().write_unaligned(values.0);
+        to.add(last).cast::<T>().write_unaligned(values.1);
     }
 }
 
