@@ -14,6 +14,8 @@ pub(crate) struct Ir {
     pub(crate) updates: Vec<(usize, usize)>,
     /// The types of the inputs, in the order of the call.
     pub(crate) inputs: Vec<(String, TensorType)>,
+    /// The variables that are read or written: number in the graph, name, type.
+    pub(crate) variables: Vec<(usize, String, TensorType)>,
     pub(crate) dims: Dims,
 }
 
@@ -113,22 +115,6 @@ impl IrNode {
             let scope = origin.scope().map_or(String::new(), |scope| format!("{scope} "));
             format!("{scope}{file}:{}", origin.line())
         })
-    }
-}
-
-impl fmt::Display for Ir {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, node) in self.nodes.iter().enumerate() {
-            let inputs: Vec<String> = node.inputs.iter().map(|input| format!("%{input}")).collect();
-            let op = node.op.name();
-            writeln!(f, "%{n} = {op}{}({}): {}  # {}", node.op.attributes(), inputs.join(", "), node.ty, node.label())?;
-        }
-        let outputs: Vec<String> = self.outputs.iter().map(|n| format!("%{n}")).collect();
-        writeln!(f, "return {}", outputs.join(", "))?;
-        for (variable, value) in &self.updates {
-            writeln!(f, "update {variable} = %{value}")?;
-        }
-        Ok(())
     }
 }
 
