@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn handles_cross_threads() {
-        // semantics 4.8
+        // semantics 2.3
         fn send<T: Send>() {}
         fn sync<T: Sync>() {}
         send::<Session>();
