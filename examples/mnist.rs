@@ -4,6 +4,8 @@
 //!     cargo run --release --example mnist
 //!     cargo run --release --example mnist -- --data DIR --epochs 10 --out runs/mnist
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its user")]
+
 use clap::{Parser, ValueEnum};
 use std::{fs, num::NonZeroUsize, path::PathBuf, process::ExitCode};
 use wengert::plot::{Panel, curves, image_grid, verdicts};

@@ -1,5 +1,7 @@
 //! Errors name the op, the shapes, the user's line and the remedy.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use wengert_autograd::{Array, DType, Device, Error, GradOptions, Graph, Session, feed, gradients};
 
 fn session() -> Session {
@@ -115,6 +117,10 @@ fn the_nan_trap_names_the_op_and_the_line() {
         "{error}"
     );
     assert_eq!(error.origin().unwrap().line(), line);
+    assert_eq!(session.get(&w).unwrap().to_f64(), [1.0]);
+    let bad = Array::new(&[2], &[1.0f32, -1.0]).unwrap();
+    let mut out = [Array::zeros(DType::F32, &[]).unwrap()];
+    assert!(f.call_into(&mut session, &[bad.view()], &mut out).unwrap_err().is_non_finite());
     assert_eq!(session.get(&w).unwrap().to_f64(), [1.0]);
 }
 

@@ -1,5 +1,7 @@
 //! What a graph keeps of what was written: names, places, threads, and what reaches a gradient.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use wengert_autograd::{Array, DType, Device, Feed, Function, GradOptions, Graph, Session, Tensor, gradients};
 
 fn value(tensor: &Tensor, feeds: &[(&Tensor, Feed<'_>)]) -> Vec<f64> {
@@ -104,4 +106,18 @@ fn gradients_pass_between_floats_only() {
     assert_eq!(value(&chosen, &[(&x, vec![1.0, -2.0].into())]), [1.0, 0.0]);
     let counts = x.cast(DType::I64).sum();
     assert!(refusal(&counts.grad(&[&x])[0]).contains("only floats have gradients"));
+}
+
+#[test]
+fn a_function_of_ones_own_has_a_gradient_of_ones_own() {
+    // semantics 3.9
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F64, [Some(2)]);
+    let rounded = wengert_autograd::custom_vjp(&[&x], |x| x[0].round(), |x, _, g| vec![g * &x[0]]);
+    let first = rounded.sum().grad(&[&x]).remove(0);
+    let second = first.sum().grad(&[&x]).remove(0);
+    let feeds = [(&x, vec![1.2, 2.9].into())];
+    assert_eq!(value(&rounded, &feeds), [1.0, 3.0]);
+    assert_eq!(value(&first, &feeds), [1.2, 2.9]);
+    assert_eq!(value(&second, &feeds), [1.0, 1.0]);
 }

@@ -1,5 +1,7 @@
 //! Numbers: special values, ties, empty reductions, integers, conversions, indices, and the same bits every time.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use wengert_autograd::{Array, DType, Device, Feed, Function, Graph, Session, Tensor, feed};
 
 fn value(tensor: &Tensor, feeds: &[(&Tensor, Feed<'_>)]) -> Vec<f64> {
@@ -141,6 +143,8 @@ fn indices_count_from_either_end_and_are_checked() {
     let u = g.placeholder("u", DType::F64, [None]);
     let sums = x.scatter_add(&index, &u, 0);
     assert_eq!(value(&sums, feed! { index => [1i64, 1, -3], u => [1.0, 2.0, 5.0] }), [15.0, 23.0, 30.0]);
+    // In another order, the 1 would get lost otherwise or not at all.
+    assert_eq!(value(&sums, feed! { index => [0i64, 0, 0], u => [1e16, 1.0, -1e16] }), [12.0, 20.0, 30.0]);
     assert_eq!(value(&index.one_hot(2, DType::F64), feed! { index => [1i64, 2, -1] }), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
 }
 

@@ -1,5 +1,7 @@
 //! Functions as they are compiled, planned and called.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use wengert_autograd::{Array, DType, Device, Function, Graph, Policy, Session, feed};
 
 fn session() -> Session {
@@ -153,6 +155,11 @@ fn a_call_that_fails_changes_no_variable() {
         f.call(&mut session, &[vec![0i64, 2, 1].into()]).unwrap();
         assert_eq!(session.get(&count).unwrap().to_f64(), [1.0]);
     }
+    let f = g.function(&[&index], &[&rows]).update(&count, &(&count + 1)).compile().unwrap();
+    let steps = Array::new(&[3, 1], &[0i64, 9, 0]).unwrap();
+    let (mut session, mut out) = (session(), [Array::zeros(DType::F32, &[1]).unwrap()]);
+    assert!(f.call_n(&mut session, 3, &[steps.view()], &mut out).is_err());
+    assert_eq!(session.get(&count).unwrap().to_f64(), [1.0]);
 }
 
 #[test]
@@ -171,4 +178,22 @@ fn any_tensor_may_be_an_input() {
     let w = g.variable("w", Array::scalar(1.0));
     assert!(g.function(&[&w], &[&y]).compile().unwrap_err().to_string().contains("set and not fed"));
     assert!(g.function(&[], &[&y]).compile().unwrap_err().to_string().contains("needed but not fed"));
+}
+
+#[test]
+fn the_set_of_sizes_used_longest_ago_is_forgotten() {
+    // semantics 5.4
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F32, [None]);
+    let f = g.function(&[&x], &[&x.sum()]).compile().unwrap();
+    let mut session = session();
+    let mut call = |n: usize| {
+        f.call(&mut session, &[Array::full(DType::F32, &[n], 1.0).into()]).unwrap();
+        session.stats().bound
+    };
+    assert_eq!((0..32).map(&mut call).last(), Some(32));
+    assert_eq!(call(0), 32);
+    assert_eq!(call(32), 33);
+    assert_eq!(call(0), 33);
+    assert_eq!(call(1), 34);
 }

@@ -100,6 +100,7 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_the_old_file_and_leaves_nothing() {
+        // semantics 6.8
         let directory = directory("atomic");
         let path = directory.join("file");
         write_atomic(&path, |file| file.write_all(b"old")).unwrap();

@@ -170,6 +170,7 @@ mod tests {
 
     #[test]
     fn lengths_are_checked() {
+        // semantics 6.7
         assert_eq!(checked_len(&[2, 3], 4).unwrap(), 6);
         assert_eq!(checked_len(&[0, 3], 1).unwrap(), 0);
         assert!(checked_len(&[usize::MAX, 2], 1).unwrap_err().is_shape());

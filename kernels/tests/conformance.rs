@@ -1,4 +1,4 @@
-//! Every instruction set of the CPU against the reference.
+//! Every instruction set of the CPU against the reference: semantics 8.13.
 
 use wengert_kernels::{Device, Isa};
 

@@ -188,6 +188,7 @@ mod tests {
 
     #[test]
     fn limits_are_those_of_keras() {
+        // semantics 9.9
         for (name, shape, limit) in [
             ("glorot_uniform", &[64, 32][..], 0.25),
             ("he_uniform", &[2048, 128], 0.054127),
@@ -203,6 +204,7 @@ mod tests {
 
     #[test]
     fn spreads_are_what_the_names_promise() {
+        // semantics 9.9
         for (initializer, std) in [
             (Initializer::glorot_uniform(), (2.0f64 / 96.0).sqrt()),
             (Initializer::glorot_normal(), (2.0f64 / 96.0).sqrt()),

@@ -7,7 +7,7 @@ use super::ir::{Ir, IrNode};
 use super::{Policy, Recorded, fold, rewrite};
 use crate::op::{Attributes, Infer, Lower, Op, View, key};
 use crate::{DType, Dims, Error, Origin, TensorType};
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 use wengert_kernels::Array;
 
 /// A function's graph in its simplest form.
@@ -42,6 +42,7 @@ impl Canonical {
                 outputs: ir.outputs.iter().map(|&n| place[n]).collect(),
                 updates: ir.updates.iter().map(|&(variable, n)| (variable, place[n])).collect(),
                 inputs: ir.inputs.clone(),
+                variables: ir.variables.clone(),
                 dims: builder.dims,
             }
             .without_dead_code(),
@@ -49,12 +50,6 @@ impl Canonical {
         #[cfg(any(test, debug_assertions))]
         canonical.0.verify()?;
         Ok(canonical)
-    }
-}
-
-impl fmt::Display for Canonical {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -170,4 +165,28 @@ fn one_value(array: &Array) -> Option<f64> {
     let mut elements = (array.len() <= 64).then(|| array.bytes().chunks_exact(size))?;
     let first = elements.next()?;
     elements.all(|element| element == first).then(|| array.to_f64()[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Graph, Tensor};
+
+    #[test]
+    fn merged_nodes_keep_their_places() {
+        // semantics 2.2
+        let g = Graph::new();
+        let x = g.placeholder("x", DType::F32, [None]);
+        let lines = [line!() + 1, line!() + 2];
+        let a = x.relu();
+        let b = x.relu();
+        let outputs: [&Tensor; 2] = [&a, &b];
+        let f = g.function(&[&x], &outputs).compile().unwrap();
+        let canonical = Canonical::new(f.recorded(), Policy::OPTIMISED).unwrap();
+        let relu: Vec<&IrNode> = canonical.0.nodes.iter().filter(|node| node.op.name() == "relu").collect();
+        assert_eq!(relu.len(), 1);
+        assert_eq!(relu[0].origins.iter().map(Origin::line).collect::<Vec<_>>(), lines);
+        let plain = Canonical::new(f.recorded(), Policy::PLAIN).unwrap();
+        assert_eq!(plain.0.nodes.iter().filter(|node| node.op.name() == "relu").count(), 2);
+    }
 }

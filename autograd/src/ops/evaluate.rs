@@ -303,6 +303,7 @@ fn hold(name: &str, check: &Check, open: bool, seed: &mut u64) {
 
 #[test]
 fn gradients_agree_with_differences() {
+    // semantics 3.3
     let mut seed = 1;
     for spec in OPS {
         for check in spec.checks {

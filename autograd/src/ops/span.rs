@@ -175,6 +175,7 @@ mod tests {
 
     #[test]
     fn known_axes_are_cut_as_in_numpy() {
+        // semantics 1.8
         let ends: Vec<Option<isize>> = (-7..=7).map(Some).chain([None]).collect();
         for n in 0..5usize {
             for (&start, &stop) in ends.iter().flat_map(|start| ends.iter().map(move |stop| (start, stop))) {

@@ -1,7 +1,7 @@
 //! What holds for every op of the table without computing anything.
 
 use super::{Check, OPS};
-use crate::{DType, Dim, GradOptions, Graph, Tensor, gradients};
+use crate::{Array, DType, Device, Dim, GradOptions, Graph, Policy, Session, Tensor, gradients};
 use std::collections::HashSet;
 
 /// The inputs of a check as placeholders; `open` leaves the first axis of each open.
@@ -36,6 +36,7 @@ fn names_are_unique() {
 
 #[test]
 fn checks_have_types_and_gradients() {
+    // semantics 3.3
     for spec in OPS {
         for check in spec.checks {
             let g = Graph::new();
@@ -66,7 +67,7 @@ fn open_first_axes_go_through_forward_and_gradient() {
 
 #[test]
 fn misuses_name_the_op_and_the_line() {
-    // semantics 5.1
+    // semantics 6.4
     for spec in OPS {
         for misuse in spec.misuses {
             let g = Graph::new();
@@ -132,4 +133,48 @@ fn open_sizes_become_expressions() {
     assert_eq!(shape(x.argmax(1).one_hot(3, DType::F32)), ["x.0", "3"]);
     let shrinking = x.slice_axis(0, -1..1).ty().unwrap_err().to_string();
     assert!(shrinking.contains("takes fewer the larger it is"), "{shrinking}");
+}
+
+/// Every output of a check and of its gradients, for inputs spread over their intervals.
+fn compiled(check: &Check, policy: Policy, device: Device, open: bool) -> Vec<Array> {
+    let g = Graph::new();
+    let x = inputs(&g, check, open);
+    let y = (check.build)(&x);
+    let mut outputs = vec![y.clone()];
+    if y.dtype().is_ok_and(DType::is_float) {
+        let options = GradOptions { zeros_if_disconnected: true, ..GradOptions::default() };
+        outputs.extend(gradients(&[&y.square().sum()], &x.iter().collect::<Vec<_>>(), &options));
+    }
+    let f = g.function(&x.iter().collect::<Vec<_>>(), &outputs.iter().collect::<Vec<_>>()).policy(policy).compile();
+    let values: Vec<Array> = (check.inputs.iter())
+        .map(|&(shape, low, high)| {
+            let value = |i: usize| low + (high - low) * ((i * 7919 + 101) % 1013) as f64 / 1013.0;
+            Array::from_fn(DType::F64, shape, value).unwrap()
+        })
+        .collect();
+    let feeds: Vec<_> = values.iter().map(Into::into).collect();
+    f.unwrap().call(&mut Session::new(device).unwrap(), &feeds).unwrap()
+}
+
+#[test]
+fn compiled_programs_compute_what_was_written() {
+    // semantics 5.9
+    for spec in OPS {
+        for check in spec.checks {
+            let wanted = compiled(check, Policy::PLAIN, Device::reference(), false);
+            for (policy, threads, open) in
+                [(Policy::PLAIN, 1, false), (Policy::OPTIMISED, 1, false), (Policy::OPTIMISED, 3, true)]
+            {
+                if open && spec.name == "reshape" {
+                    continue;
+                }
+                let got = compiled(check, policy, Device::cpu().threads(threads), open);
+                for (n, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
+                    let scale = wanted.to_f64().iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
+                    let off = got.max_abs_diff(wanted).unwrap();
+                    assert!(off <= 1e-12 * scale, "{} {policy:?}: value {n} is off by {off:e}", spec.name);
+                }
+            }
+        }
+    }
 }

@@ -308,6 +308,7 @@ mod tests {
 
     #[test]
     fn hostile_headers_are_errors() {
+        // semantics 6.7
         let with = |descr: &str, shape: &str| {
             numpy(&format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}"), &[0; 8])
         };
@@ -341,6 +342,7 @@ mod tests {
 
     #[test]
     fn mutated_files_never_panic() {
+        // semantics 6.7
         let array = Array::from_fn(DType::Bool, &[3, 5], |i| (i % 2) as f64).unwrap();
         let (bytes, mut state, mut read) = (array.to_npy().unwrap(), 1, 0);
         for _ in 0..2_000 {

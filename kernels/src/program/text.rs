@@ -416,6 +416,7 @@ extern 0 \"w\" f32[6] written
 
     #[test]
     fn mutated_programs_never_panic() {
+        // semantics 6.7
         let (text, mut state, mut read) = (rich().to_string(), 5, 0);
         for _ in 0..5_000 {
             let text = mutated(text.as_bytes(), &mut state);

@@ -1,4 +1,4 @@
-//! The family's part of the conformance suite.
+//! The family's part of the conformance suite: semantics 7.2.
 
 use super::{Distribution, Random};
 use crate::{Array, DType, Error, Kernel, conformance::Case};

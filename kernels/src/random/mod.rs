@@ -149,6 +149,7 @@ mod tests {
     /// The known answers that the authors publish with Random123.
     #[test]
     fn published_vectors() {
+        // semantics 7.1
         for (counter, key, wanted) in [
             ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
             ([u32::MAX; 4], [u32::MAX; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
@@ -164,6 +165,7 @@ mod tests {
 
     #[test]
     fn the_host_generator_walks_through_blocks() {
+        // semantics 7.7
         let mut words = Philox::new(1, 2);
         let list: Vec<u32> = (0..9).map(|_| words.next_u32()).collect();
         let key = halves(key(1, 2));

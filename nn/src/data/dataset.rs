@@ -308,6 +308,7 @@ mod tests {
 
     #[test]
     fn splits_keep_every_row_beside_its_target() {
+        // semantics 9.3
         let (first, rest) = ten().split_at(4).unwrap();
         assert_eq!((rows(&first), rows(&rest)), (vec![0, 1, 2, 3], vec![4, 5, 6, 7, 8, 9]));
         let (train, validation) = ten().split_last(0.25).unwrap();
@@ -333,6 +334,7 @@ mod tests {
 
     #[test]
     fn a_label_out_of_range_is_named_with_its_row() {
+        // semantics 9.4
         let set = Dataset::new(Array::zeros(DType::F32, &[3, 1]).unwrap(), Array::new(&[3], &[0i64, 1, -7]).unwrap())
             .unwrap();
         let error = set.one_hot(2).unwrap_err();

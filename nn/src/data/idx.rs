@@ -14,7 +14,7 @@
 //!
 //! A file may be gzipped, which its first bytes tell, not its name; reading those takes the feature `data`.
 
-use crate::{Error, files};
+use crate::Error;
 use std::{fs::File, io, io::Read, path::Path};
 use wengert_kernels::{Array, DType, checked_len};
 
@@ -162,13 +162,13 @@ pub fn write(path: impl AsRef<Path>, array: &Array) -> Result<(), Error> {
         bytes.extend(u32::try_from(size).map_err(too_large)?.to_be_bytes());
     }
     bytes.extend(elements);
-    files::write_atomic(path, &bytes)
+    Ok(wengert_kernels::files::write_atomic(path, |file| file.write_all(&bytes))?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tests::Folder;
+    use crate::scratch::Folder;
 
     fn read_bytes(bytes: &[u8]) -> Result<Array, Error> {
         let folder = Folder::new();
@@ -227,6 +227,7 @@ mod tests {
 
     #[test]
     fn sizes_that_lie_or_overflow_allocate_nothing() {
+        // semantics 6.7
         assert!(message(&[0, 0, 8, 1, 255, 255, 255, 255]).contains("announces 4294967295 bytes"));
         let huge = [&[0u8, 0, 0x0e, 3][..], &[255; 12]].concat();
         assert!(message(&huge).contains("more elements than memory can address"));

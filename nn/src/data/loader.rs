@@ -296,6 +296,7 @@ mod tests {
 
     #[test]
     fn batches_in_order_end_with_a_smaller_one() {
+        // semantics 9.2
         let loader = ten().batches(4).unwrap();
         let mut batches = loader.reader(0).unwrap();
         assert_eq!(loader.len(), 3);
@@ -309,6 +310,7 @@ mod tests {
 
     #[test]
     fn a_shuffled_epoch_has_every_row_once_and_repeats_with_its_seed() {
+        // semantics 9.1
         let loader = ten().batches(3).unwrap().shuffle(7);
         let mut batches = loader.reader(0).unwrap();
         let (first, second) = (epoch(&mut batches, 0), epoch(&mut batches, 1));

@@ -184,7 +184,7 @@ fn read(path: &Path, row: &[usize]) -> Result<Array, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tests::Folder;
+    use crate::scratch::Folder;
     use std::fs;
 
     /// Writes a set of three and two images, the first pixel of each its number.

@@ -61,6 +61,7 @@ fn names(graph: &Graph) -> Vec<String> {
 
 #[test]
 fn applications_share_variables_and_clones_do_not() {
+    // semantics 9.14
     let g = Graph::new();
     let x = g.placeholder("x", DType::F64, [None, Some(3)]);
     let layer = Dense::new(2);

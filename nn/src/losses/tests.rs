@@ -14,6 +14,7 @@ fn close(value: f64, wanted: f64) {
 
 #[test]
 fn categorical_crossentropy_is_that_of_keras() {
+    // semantics 9.13
     let (p, t) = ([[0.05, 0.95, 0.0], [0.1, 0.8, 0.1]], [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
     close(value(&CategoricalCrossentropy, &p, &t), 1.176939);
     close(value(&CategoricalCrossentropy, &p.map(|row| row.map(|x| 2.0 * x)), &t), 1.176939);
@@ -22,6 +23,7 @@ fn categorical_crossentropy_is_that_of_keras() {
 
 #[test]
 fn labels_rows_and_logits_give_the_same_loss() {
+    // semantics 9.13
     for dtype in [DType::F32, DType::F64] {
         let g = Graph::new();
         let logits = g.constant(Array::from_rows(&[[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]]).unwrap().cast(dtype));
@@ -47,6 +49,7 @@ fn labels_rows_and_logits_give_the_same_loss() {
 
 #[test]
 fn binary_crossentropy_is_that_of_keras() {
+    // semantics 9.13
     let loss =
         |output: Output, target: &Tensor| BinaryCrossentropy.mean(&output, target).eval(&[]).unwrap().to_f64()[0];
     let g = Graph::new();

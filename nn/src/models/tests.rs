@@ -2,8 +2,8 @@ use super::*;
 use crate::Error;
 use crate::activations::Activation::{Relu, Softmax};
 use crate::data::Dataset;
-use crate::files::tests::Folder;
 use crate::layers::{Dense, Dropout, Flatten};
+use crate::scratch::Folder;
 use std::fs;
 use wengert_autograd::{DType, Device};
 use wengert_kernels::Array;
@@ -40,11 +40,8 @@ Non-trainable params: 0
 ";
     assert_eq!(summary, wanted);
     assert_eq!(model.parameter_count().unwrap(), 2778);
-    let mut other = Sequential::new().input([28, 28]).add(Flatten).add(Dense::new(512).name("hidden"));
-    let mut other = {
-        other = other.add(Relu).add(Dropout::new(0.2)).add(Dense::new(10).no_bias());
-        other
-    };
+    let other = Sequential::new().input([28, 28]).add(Flatten).add(Dense::new(512).name("hidden"));
+    let mut other = other.add(Relu).add(Dropout::new(0.2)).add(Dense::new(10).no_bias());
     let summary = other.summary().unwrap();
     for row in [
         "flatten (Flatten)            (None, 784)               0",
@@ -61,6 +58,7 @@ Non-trainable params: 0
 
 #[test]
 fn a_wrong_input_names_the_line_where_the_layer_was_added() {
+    // semantics 6.4
     let model = || Sequential::new().input([3]).add(Dense::new(2));
     let flatten = Sequential::new().input([]).add(Flatten).add(Dense::new(2)).summary();
     assert!(flatten.is_ok());
@@ -90,6 +88,7 @@ fn weights_make_the_round_trip_bit_for_bit() {
 
 #[test]
 fn hostile_files_are_refused_and_change_nothing() {
+    // semantics 6.7
     let folder = Folder::new();
     let path = folder.path("weights.safetensors");
     let model = |units: usize| Sequential::new().device(Device::cpu().threads(1)).input([3]).add(Dense::new(units));
@@ -124,7 +123,7 @@ fn hostile_files_are_refused_and_change_nothing() {
     check(&with_header(&|h| h.replace("dense/kernel", "dense/colonel")), "no weight `dense/colonel`");
     check(&with_header(&|h| h.replace("[3,2]", "[2,3]")), "not of shape [2, 3]");
     check(&with_header(&|h| h.replace("F32", "I32")), "in the file I32");
-    check(&with_header(&|h| h.replace("[8,32]", "[0,24]").replace("[0,8]", "[0,8]")), "not a safetensors file");
+    check(&with_header(&|h| h.replace("[8,32]", "[0,24]")), "not a safetensors file");
     let mut small = Sequential::new().input([3]).add(Dense::new(2).no_bias());
     small.save_weights(&path).unwrap();
     assert!(message(subject.load_weights(&path)).contains("`dense/bias` is missing"));
@@ -146,7 +145,8 @@ fn predictions_do_not_depend_on_the_company_they_are_in() {
     assert_eq!(model.predict(&x.take_rows(&[]).unwrap()).unwrap().shape(), [0, 10]);
     assert!(message(model.predict(&Array::zeros(DType::F32, &[64]).unwrap())).contains("the first axis"));
     assert!(model.predict(&Array::scalar(1.0f32).unwrap()).unwrap_err().is_shape());
-    assert!(model.predict(&Array::full(DType::F32, &[1, 64], f64::NAN).unwrap()).unwrap_err().is_data());
+    let nan = model.predict(&Array::full(DType::F32, &[1, 64], f64::NAN).unwrap()).unwrap();
+    assert!(nan.to_f64().iter().all(|value| value.is_nan()));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use super::{Built, Sequential};
 use crate::Error;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::path::Path;
+use std::{io::Read, path::Path};
 use wengert_autograd::{DType, Tensor};
 use wengert_kernels::{Array, files};
 
@@ -110,18 +110,19 @@ impl Sequential {
 /// The values in the file at `path` for these variables.
 fn read(path: &Path, variables: &[Tensor]) -> Result<Vec<Array>, Error> {
     let damaged = |why: String| Error::data(format!("{}: {why}", path.display()));
-    let failed = |cause| Error::from_io(format!("cannot read {}", path.display()), cause);
+    let failed = |cause: std::io::Error| Error::from_io(format!("cannot read {}", path.display()), cause);
     let mut wanted = HEADER;
     for variable in variables {
         let ty = variable.ty()?;
         let len: usize = ty.shape.iter().map(|dim| dim.known().unwrap_or(0)).product();
         wanted += (len * ty.dtype.size()) as u64;
     }
-    let size = std::fs::metadata(path).map_err(failed)?.len();
-    if size > wanted {
-        return Err(damaged(format!("{size} bytes are more than the model's weights take")));
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(wanted + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > wanted {
+        return Err(damaged(format!("more than {wanted} bytes are more than the model's weights take")));
     }
-    let bytes = std::fs::read(path).map_err(failed)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|why| damaged(format!("not a safetensors file: {why}")))?;
     let names: Vec<String> = variables.iter().map(name).collect();
     if let Some(extra) = file.names().into_iter().find(|own| !names.iter().any(|name| name == own)) {

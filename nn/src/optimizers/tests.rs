@@ -29,8 +29,10 @@ const ADAGRAD: Rule = |w, [s, started], g, _| {
 
 #[test]
 fn first_steps_are_those_of_keras_and_ten_those_of_the_formulas() {
+    // semantics 9.10
     let sgd = || GradientDescent::new(0.01);
-    let cases: &[(&str, Box<dyn Optimizer>, [f64; 3], Rule)] = &[
+    type Case = (&'static str, Box<dyn Optimizer>, [f64; 3], Rule);
+    let cases: &[Case] = &[
         ("sgd", Box::new(sgd()), [0.9985, -1.997, 2.9955], |w, _, g, _| w - 0.01 * g),
         ("momentum", Box::new(sgd().momentum(0.9)), [0.9985, -1.997, 2.9955], |w, [v, _], g, _| {
             *v = 0.9 * *v - 0.01 * g;
@@ -67,6 +69,7 @@ fn first_steps_are_those_of_keras_and_ten_those_of_the_formulas() {
 
 #[test]
 fn only_what_reaches_the_loss_is_trained() {
+    // semantics 9.11
     let g = Graph::new();
     let used = g.variable("used", Array::scalar(1.0f32));
     let idle = g.variable("idle", Array::scalar(1.0f32));
@@ -83,6 +86,7 @@ fn only_what_reaches_the_loss_is_trained() {
 
 #[test]
 fn the_learning_rate_is_a_variable() {
+    // semantics 9.12
     let g = Graph::new();
     let w = g.variable("w", Array::scalar(1.0f32));
     let adam = Adam::default();

@@ -1,7 +1,7 @@
 //! A sheet of pixels: rectangles, lines and letters, with smooth edges.
 
 use super::Color;
-use crate::{Error, files};
+use crate::Error;
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 use std::path::Path;
 
@@ -151,15 +151,11 @@ impl Canvas {
 
     /// Writes the picture to a PNG file.
     pub(crate) fn save(&self, path: &Path) -> Result<(), Error> {
-        files::write_atomic(
-            path,
-            &self.encode().map_err(|cause| {
-                Error::invalid(format!(
-                    "a picture of {} x {} pixels cannot be a PNG file: {cause}",
-                    self.width, self.height
-                ))
-            })?,
-        )
+        let bytes = self.encode().map_err(|cause| {
+            let (width, height) = (self.width, self.height);
+            Error::invalid(format!("a picture of {width} x {height} pixels cannot be a PNG file: {cause}"))
+        })?;
+        Ok(wengert_kernels::files::write_atomic(path, |file| file.write_all(&bytes))?)
     }
 
     fn encode(&self) -> Result<Vec<u8>, png::EncodingError> {

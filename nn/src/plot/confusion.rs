@@ -101,7 +101,7 @@ fn shade(part: f32) -> Color {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{files::tests::Folder, plot::canvas::tests::open};
+    use crate::{plot::canvas::tests::open, scratch::Folder};
 
     #[test]
     fn a_cell_is_as_dark_as_its_part_of_the_row() {

@@ -196,7 +196,7 @@ impl Axis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{files::tests::Folder, plot::canvas::tests::open};
+    use crate::{plot::canvas::tests::open, scratch::Folder};
 
     #[test]
     fn marks_are_round_numbers() {

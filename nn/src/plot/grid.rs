@@ -131,7 +131,7 @@ fn colors(images: &Array, channels: usize) -> Vec<Color> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{data, files::tests::Folder, plot::canvas::tests::open};
+    use crate::{data, plot::canvas::tests::open, scratch::Folder};
 
     #[test]
     fn pixels_become_squares_and_the_wrong_ones_are_framed() {

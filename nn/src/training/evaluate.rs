@@ -1,8 +1,8 @@
 //! Asking a model: its loss and metrics on a data set, its output for examples.
 
+use crate::Error;
 use crate::data::{Batches, Dataset};
 use crate::models::{Built, Sequential};
-use crate::{Error, targets};
 use std::fmt;
 use wengert_kernels::Array;
 
@@ -48,16 +48,15 @@ impl Sequential {
         Ok(Evaluation { loss: means[0], metrics: names.into_iter().zip(means.drain(1..)).collect() })
     }
 
-    /// The model's output for examples `[n, ..]`: `[n, ..]`.
+    /// The model's output for examples `[n, ..]`: `[n, ..]`. NaN in an example gives NaN in its output.
     ///
     /// # Errors
-    /// When the shape is not that of the model's input, or an element is NaN or infinite.
+    /// When the shape is not that of the model's input.
     pub fn predict(&mut self, x: &Array) -> Result<Array, Error> {
         let Some((_, example)) = x.shape().split_first() else {
             return Err(Error::shape("a scalar is no batch of examples: their first axis counts them"));
         };
         self.build(x.dtype(), example)?;
-        targets::check_finite("x", x)?;
         let Some(mut built) = self.built.take() else { return Err(Error::invalid("the model is not built")) };
         let output = built.predict(self, x, ROWS);
         self.built = Some(built);

@@ -2,12 +2,12 @@ use super::*;
 use crate::Error;
 use crate::activations::Activation::{Relu, Sigmoid, Softmax, Tanh};
 use crate::data::{self, Dataset};
-use crate::files::tests::Folder;
 use crate::layers::{Dense, Dropout, Flatten};
 use crate::losses::{BinaryCrossentropy, CategoricalCrossentropy};
 use crate::metrics::Accuracy;
 use crate::models::Sequential;
 use crate::optimizers::{Adam, GradientDescent};
+use crate::scratch::Folder;
 use std::sync::{Arc, Mutex};
 use wengert_autograd::{DType, Device};
 use wengert_kernels::Array;
@@ -44,7 +44,8 @@ fn xor_is_learned() {
 
 #[test]
 fn digits_are_learned() {
-    let (train, test) = data::digits().unwrap();
+    let all = data::digits::load().unwrap().scaled(16.0).unwrap();
+    let (train, test) = all.train_test_split(0.25, 13).unwrap();
     let mut model = model()
         .add(Flatten)
         .add(Dense::new(32).activation(Relu))
@@ -53,14 +54,14 @@ fn digits_are_learned() {
     model.compile("adam", "categorical_crossentropy", ["accuracy"]).unwrap();
     let history = model.fit(&train, Fit::epochs(30).validation(&test).verbose(0)).unwrap();
     let evaluation = model.evaluate(&test).unwrap();
-    println!("{history}\n{evaluation}");
     assert!((evaluation.get("accuracy").unwrap() - history.last("val_accuracy").unwrap()).abs() < 1e-9);
-    assert!(evaluation.get("accuracy").unwrap() >= 0.9, "{evaluation}");
+    assert!(evaluation.get("accuracy").unwrap() >= 0.93, "{evaluation}");
     assert!(history.last("accuracy").unwrap() >= 0.97, "{history}");
 }
 
 #[test]
 fn one_seed_gives_the_same_losses_bit_for_bit() {
+    // semantics 9.7
     let run = |seed| {
         let mut model = small().seed(seed);
         let history = model.fit(&blobs(), Fit::epochs(5).batch_size(16).verbose(0)).unwrap();
@@ -72,6 +73,7 @@ fn one_seed_gives_the_same_losses_bit_for_bit() {
 
 #[test]
 fn the_epochs_numbers_are_exact_means_over_the_examples() {
+    // semantics 9.5
     let mut model = model().add(Dense::new(4).activation(Softmax));
     model.compile(GradientDescent::new(0.0), CategoricalCrossentropy, [Accuracy]).unwrap();
     let history = model.fit(&blobs(), Fit::epochs(1).batch_size(64).validation_split(0.25).verbose(0)).unwrap();
@@ -102,6 +104,7 @@ fn labels_and_rows_train_alike() {
 
 #[test]
 fn wrong_data_and_wrong_arguments_are_errors_before_training() {
+    // semantics 9.8
     let array = |shape: &[usize], value: f64| Array::full(DType::F32, shape, value).unwrap();
     let labels = |values: &[i64]| Array::new(&[values.len()], values).unwrap();
     let set = |x: Array, y: Array| Dataset::new(x, y).unwrap();
@@ -109,7 +112,8 @@ fn wrong_data_and_wrong_arguments_are_errors_before_training() {
     let mut spoiled = blobs().x().cast(DType::F32).unwrap().to_vec::<f32>().unwrap();
     spoiled[7] = f32::NAN;
     let spoiled = set(Array::new(&[200, 2], &spoiled).unwrap(), blobs().y().clone());
-    let cases: Vec<(Error, fn(&Error) -> bool, &str)> = vec![
+    type Case = (Error, fn(&Error) -> bool, &'static str);
+    let cases: Vec<Case> = vec![
         (fit(&spoiled, Fit::epochs(1)), Error::is_data, "NaN in row 3, column 1"),
         (fit(&blobs(), Fit::epochs(1).batch_size(0)), Error::is_invalid, "batch size is 0"),
         (fit(&set(array(&[0, 2], 0.0), labels(&[])), Fit::epochs(1)), Error::is_data, "no examples"),
@@ -159,6 +163,7 @@ fn a_diverging_loss_ends_nothing() {
 
 #[test]
 fn steps_by_hand_are_those_of_fit() {
+    // semantics 9.6
     let losses = {
         let mut model = small();
         let history = model.fit(&blobs(), Fit::epochs(2).batch_size(64).verbose(0)).unwrap();

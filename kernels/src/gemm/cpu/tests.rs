@@ -20,6 +20,7 @@ fn program(dtype: DType, [m, k, n]: [usize; 3], transposed: bool) -> Program {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
+    // semantics 8.10
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
         for (dtype, sizes) in [
             (DType::F32, [129, 1100, 95]),

@@ -62,6 +62,7 @@ fn sweep() -> Array {
 
 #[test]
 fn f32_functions_are_accurate_to_the_last_places() {
+    // semantics 8.12
     let x = sweep();
     let values = x.to_f64();
     let functions: [Bounded; 7] = [
@@ -150,6 +151,7 @@ fn bits(array: &Array, range: std::ops::Range<usize>) -> &[u8] {
 
 #[test]
 fn bits_do_not_depend_on_threads_or_position() {
+    // semantics 8.10
     const LEN: usize = 20_011;
     for device in devices() {
         for dtype in [DType::F32, DType::F64] {
