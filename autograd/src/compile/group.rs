@@ -144,8 +144,7 @@ impl<'a> Grouping<'a> {
     }
 
     fn inline_size(&self, n: usize) -> Option<usize> {
-        // An output is in memory anyway; computed again elsewhere, it would need what its own kernel absorbed.
-        if !self.policy.fuse || !self.is_elementwise(n) || self.is_end[n] {
+        if !self.policy.fuse || !self.is_elementwise(n) {
             return None;
         }
         let scalar = self.is_scalar(n);

@@ -271,7 +271,7 @@ impl<'a> Reader<'a> {
 
     fn op(&mut self, name: &str, place: &Cursor<'a>) -> Result<IrNode, Error> {
         let attributes = if self.at.clone().eat("{") { self.attributes()? } else { Attributes::none() };
-        let op = make(name, &attributes).map_err(|why| place.error(format_args!("{name}: {why}")))?;
+        let op = crate::ops::make(name, &attributes).map_err(|why| place.error(format_args!("{name}: {why}")))?;
         let taken = op.attributes();
         if let Some((stranger, _)) = attributes.0.iter().find(|(name, _)| taken.0.iter().all(|(have, _)| have != name))
         {
@@ -320,17 +320,6 @@ fn leaf_node(leaf: Leaf, ty: TensorType) -> IrNode {
     // What a leaf was made by is the caller's affair; its op is never asked for a value.
     let op: Arc<dyn Op> = Arc::new(crate::ops::Placeholder { name: String::new(), ty: ty.clone() });
     IrNode { op, inputs: vec![], ty, leaf: Some(leaf), origins: vec![] }
-}
-
-fn make(name: &str, attributes: &Attributes) -> Result<Arc<dyn Op>, String> {
-    if name != "size" {
-        return crate::ops::make(name, attributes);
-    }
-    let dtype = attributes.dtype("dtype")?;
-    match attributes.dims("dim")?.as_slice() {
-        [dim] => Ok(Arc::new(crate::ops::Size { dim: dim.clone(), dtype })),
-        _ => Err("dim is one size".into()),
-    }
 }
 
 fn attribute(at: &mut Cursor<'_>, dims: &mut Dims) -> Result<Attribute, Error> {
