@@ -156,7 +156,7 @@ fn a_call_that_fails_changes_no_variable() {
     // The product that computes a weight's new value also sums columns, for which another update waits.
     let x = g.placeholder("x", DType::F32, [Some(4), Some(8)]);
     let (w, b) = (g.variable("w", Array::zeros(DType::F32, &[8, 2])), g.variable("b", Array::zeros(DType::F32, &[2])));
-    let slopes = (x.matmul(&w) + &b - 1.0).square().sum().grad(&[&w, &b]);
+    let slopes = (x.matmul(&w) + &b + 1.0).relu().square().sum().grad(&[&w, &b]);
     let updates = [w.becomes(&(&w - &slopes[0])), b.becomes(&(&b - &slopes[1]))];
     let f = g.function(&[&x, &index], &[&rows]).updates(&updates).compile().unwrap();
     let mut trained = session();
