@@ -4,8 +4,10 @@
 //!     cargo run --release --example mnist
 //!     cargo run --release --example mnist -- --data DIR --epochs 10 --out runs/mnist
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its user")]
+
 use clap::{Parser, ValueEnum};
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, num::NonZeroUsize, path::PathBuf, process::ExitCode};
 use wengert::plot::{Panel, curves, image_grid, verdicts};
 use wengert::prelude::*;
 
@@ -33,7 +35,7 @@ struct Arguments {
     device: String,
     /// Threads to compute with [default: all cores]
     #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
     /// Folder for curves.png, digits.png, weights.safetensors and history.csv
     #[arg(long, value_name = "DIR", default_value = "runs/mnist")]
     out: PathBuf,
@@ -46,7 +48,15 @@ enum Model {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => {
+            // Help and version are no mistakes; a wrong argument ends as every other mistake.
+            let code = if answer.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+            return answer.print().map_or(ExitCode::FAILURE, |()| code);
+        }
+    };
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -56,13 +66,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let mut device: Device = arguments.device.parse()?;
+    if let Some(threads) = arguments.threads {
+        device = device.threads(threads.get());
+    }
     let out = &arguments.out;
     // Found out before the training rather than after it.
     fs::create_dir_all(out).map_err(|cause| format!("--out {}: {cause}", out.display()))?;
-    let mut device: Device = arguments.device.parse()?;
-    if let Some(threads) = arguments.threads {
-        device = device.threads(threads);
-    }
 
     let mut small = false;
     let (train, test) = match data::mnist(arguments.data.as_deref()) {

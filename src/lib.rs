@@ -24,12 +24,6 @@ pub mod kernels {
 /// What most programs need: `use wengert::prelude::*;`.
 pub mod prelude {
     pub use crate::DType::{BF16, Bool, F16, F32, F64, I32, I64, U8};
-    pub use crate::activations::Activation::{self, *};
-    pub use crate::layers::{Dense, Dropout, Flatten, Layer, Mode};
-    pub use crate::losses::*;
-    pub use crate::metrics::*;
-    pub use crate::models::Sequential;
-    pub use crate::optimizers::*;
-    pub use crate::training::{EarlyStopping, Fit, History};
-    pub use crate::{Array, DType, Device, Error, Feed, Graph, Session, Tensor, data, feed, gradients, s};
+    pub use crate::{Array, DType, Device, Error, Feed, Graph, Session, Tensor, feed, gradients, s};
+    pub use wengert_nn::prelude::*;
 }

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_op_is_the_same_on_every_instruction_set() {
-        // semantics 8.1
+        // semantics 5.9
         let mut failed = Vec::new();
         let isas = Isa::ALL.into_iter().filter(|isa| isa.is_available());
         let devices: Vec<Device> = isas.map(|isa| Device::cpu().threads(2).isa(isa).unwrap()).collect();

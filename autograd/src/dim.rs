@@ -3,7 +3,11 @@
 //! An expression is kept as a polynomial with integer coefficients in normal form, so that `2 * n + n` equals `3 * n`.
 
 use crate::{Error, Origin};
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 /// An open size: its number in the graph, and a name for people.
 #[derive(Clone)]
@@ -77,7 +81,7 @@ enum Atom {
 }
 
 impl Poly {
-    fn constant(value: i64) -> Poly {
+    pub(crate) fn constant(value: i64) -> Poly {
         Poly(if value == 0 { vec![] } else { vec![(vec![], value)] })
     }
 
@@ -94,11 +98,11 @@ impl Poly {
         Poly(sum.into_iter().filter(|(_, coefficient)| *coefficient != 0).collect())
     }
 
-    fn add(&self, other: &Poly, sign: i64) -> Poly {
+    pub(crate) fn add(&self, other: &Poly, sign: i64) -> Poly {
         Poly::collect(self.0.iter().cloned().chain(other.0.iter().map(|(m, c)| (m.clone(), c.saturating_mul(sign)))))
     }
 
-    fn mul(&self, other: &Poly) -> Poly {
+    pub(crate) fn mul(&self, other: &Poly) -> Poly {
         Poly::collect(self.0.iter().flat_map(|(left, a)| {
             other.0.iter().map(move |(right, b)| {
                 let mut monomial = [left.as_slice(), right].concat();
@@ -113,7 +117,7 @@ impl Poly {
         let [(factors, by)] = divisor.0.as_slice() else { return None };
         let mut quotient = Vec::new();
         for (monomial, coefficient) in &self.0 {
-            if coefficient % by != 0 {
+            if coefficient.checked_rem(*by) != Some(0) {
                 return None;
             }
             let mut rest = monomial.clone();
@@ -164,7 +168,29 @@ impl Poly {
         })
     }
 
-    fn as_constant(&self) -> Option<i64> {
+    /// Adds the open sizes that it is made of.
+    fn symbols(&self, all: &mut BTreeSet<Symbol>) {
+        for atom in self.0.iter().flat_map(|(monomial, _)| monomial) {
+            match atom {
+                Atom::Symbol(symbol) => drop(all.insert(symbol.clone())),
+                Atom::Quotient(a, b) => {
+                    a.symbols(all);
+                    b.symbols(all);
+                }
+            }
+        }
+    }
+
+    /// How many factors its terms have in all.
+    pub(crate) fn weight(&self) -> usize {
+        let atom = |atom: &Atom| match atom {
+            Atom::Symbol(_) => 1,
+            Atom::Quotient(a, b) => 1 + a.weight() + b.weight(),
+        };
+        self.0.iter().map(|(monomial, _)| 1 + monomial.iter().map(atom).sum::<usize>()).sum()
+    }
+
+    pub(crate) fn as_constant(&self) -> Option<i64> {
         match self.0.as_slice() {
             [] => Some(0),
             [(monomial, value)] if monomial.is_empty() => Some(*value),
@@ -173,10 +199,10 @@ impl Poly {
     }
 }
 
-fn quotient(a: &Poly, b: &Poly) -> Poly {
+pub(crate) fn quotient(a: &Poly, b: &Poly) -> Poly {
     match (a.as_constant(), b.as_constant()) {
         (_, Some(1)) => a.clone(),
-        (Some(a), Some(b)) if b != 0 => Poly::constant(a.div_euclid(b)),
+        (Some(a), Some(b)) if b != 0 => Poly::constant(a.checked_div_euclid(b).unwrap_or(i64::MAX)),
         _ => a.divide_exactly(b).unwrap_or_else(|| Poly::atom(Atom::Quotient(a.clone(), b.clone()))),
     }
 }
@@ -206,14 +232,21 @@ impl Dim {
         }
     }
 
-    fn poly(&self) -> Poly {
+    /// Adds the open sizes that it is made of.
+    pub(crate) fn symbols(&self, all: &mut BTreeSet<Symbol>) {
+        if let Dim::Open(poly) = self {
+            poly.symbols(all);
+        }
+    }
+
+    pub(crate) fn poly(&self) -> Poly {
         match self {
             Dim::Known(size) => Poly::constant(i64::try_from(*size).unwrap_or(i64::MAX)),
             Dim::Open(poly) => (**poly).clone(),
         }
     }
 
-    fn from_poly(poly: Poly) -> Dim {
+    pub(crate) fn from_poly(poly: Poly) -> Dim {
         match poly.as_constant() {
             Some(value) => Dim::Known(usize::try_from(value).unwrap_or(0)),
             None => Dim::Open(Arc::new(poly)),
@@ -321,7 +354,7 @@ impl fmt::Display for Poly {
             for (k, atom) in monomial.iter().enumerate() {
                 f.write_str(if k > 0 || magnitude != 1 { "*" } else { "" })?;
                 match atom {
-                    Atom::Symbol(symbol) => f.write_str(&symbol.name)?,
+                    Atom::Symbol(symbol) => f.write_str(&wengert_kernels::text::name(&symbol.name))?,
                     Atom::Quotient(a, b) => write!(f, "({a})/({b})")?,
                 }
             }
@@ -364,6 +397,17 @@ impl Dims {
     pub(crate) fn named(&self, name: &str) -> Option<Dim> {
         let symbol = self.symbols.iter().find(|symbol| &*symbol.name == name)?;
         Some(Dim::Open(Arc::new(Poly::atom(Atom::Symbol(symbol.clone())))))
+    }
+
+    /// The sizes that were found equal, in that order.
+    pub(crate) fn equalities(&self) -> impl Iterator<Item = (&Dim, &Dim)> {
+        self.equalities.iter().map(|equality| (&equality.left, &equality.right))
+    }
+
+    /// The heaviest form that a symbol resolves to: a text could make it grow without bounds.
+    pub(crate) fn heaviest(&self) -> usize {
+        let solutions = self.solved.iter().flatten();
+        solutions.map(|solution| self.resolve_poly(solution).weight()).max().unwrap_or(0)
     }
 
     /// The simplest form of a size, given the equalities met so far.

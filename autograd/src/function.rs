@@ -114,7 +114,7 @@ impl FunctionBuilder {
 }
 
 impl Function {
-    fn from_recorded(graph: Graph, recorded: Recorded, policy: Policy) -> Result<Function, Error> {
+    pub(crate) fn from_recorded(graph: Graph, recorded: Recorded, policy: Policy) -> Result<Function, Error> {
         let canonical = Canonical::new(&recorded, policy)?;
         let fused = Fused::new(&canonical, policy)?;
         Ok(Function(Arc::new(Compiled {
@@ -133,7 +133,9 @@ impl Function {
         self.0.id
     }
 
-    pub(crate) fn graph(&self) -> &Graph {
+    /// The tape whose variables it reads and writes.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
         &self.0.graph
     }
 

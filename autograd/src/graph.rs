@@ -6,10 +6,7 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     panic::Location,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// A tape. Clones share it.
@@ -31,7 +28,6 @@ use std::{
 pub struct Graph(Arc<Shared>);
 
 struct Shared {
-    id: u64,
     state: Mutex<State>,
 }
 
@@ -77,14 +73,11 @@ pub(crate) struct Variable {
 /// Nodes beyond this number are probably recorded by a loop that should have been a function called often.
 const GROWTH_WARNING: usize = 1_000_000;
 
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
 impl Graph {
     /// An empty tape.
     #[must_use]
     pub fn new() -> Graph {
         Graph(Arc::new(Shared {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             state: Mutex::new(State {
                 nodes: Vec::new(),
                 dims: Dims::default(),
@@ -97,10 +90,6 @@ impl Graph {
                 warn_at: GROWTH_WARNING,
             }),
         }))
-    }
-
-    pub(crate) fn id(&self) -> u64 {
-        self.0.id
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -167,8 +156,7 @@ impl Graph {
     ) -> Tensor {
         let mut state = self.state();
         let name = state.unique(name);
-        let index = state.variables.len();
-        let op = crate::ops::Variable { index, name: name.clone(), ty: initial.ty() };
+        let op = crate::ops::Variable { name: name.clone(), ty: initial.ty() };
         let node = state.record(Arc::new(op), &[], location, None);
         state.nodes[node as usize].name = Some(name.clone());
         state.variables.push(Variable { node, name, initial, trainable, default_updates: Vec::new() });

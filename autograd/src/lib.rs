@@ -15,6 +15,7 @@ mod ops;
 mod origin;
 mod session;
 mod tensor;
+mod text;
 mod trap;
 mod types;
 mod update;

@@ -1,7 +1,7 @@
 //! What an op is: a name, a rule for its type, a gradient in graph ops, and the kernel it becomes.
 
 use crate::{DType, Dim, Dims, Grad, Origin, Tensor, TensorType};
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, borrow::Cow, fmt, sync::Arc};
 use wengert_kernels::{Array, Binary, Distribution, ReduceOp, Unary};
 
 /// An operation of the tape. Implementations are small immutable values; `autograd/src/ops/` has one file for each.
@@ -143,7 +143,7 @@ pub enum View {
 
 /// The attributes of an op, in a fixed order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Attributes(pub Vec<(&'static str, Attribute)>);
+pub struct Attributes(pub Vec<(Cow<'static, str>, Attribute)>);
 
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,7 +168,7 @@ impl Attributes {
     /// Adds an attribute.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Attribute>) -> Attributes {
-        self.0.push((name, value.into()));
+        self.0.push((name.into(), value.into()));
         self
     }
 }
@@ -198,10 +198,20 @@ attribute_getters! {
     bool Bool bool;
     text Text String;
     dtype DType DType;
-    dims Dims Vec<Dim>;
 }
 
 impl Attributes {
+    /// The attribute of that name: sizes. In the text form sizes that are all known look like integers.
+    ///
+    /// # Errors
+    /// When there is none, or it is of another kind.
+    pub fn dims(&self, name: &str) -> Result<Vec<Dim>, String> {
+        match self.0.iter().find(|(have, _)| *have == name) {
+            Some((_, Attribute::Dims(dims))) => Ok(dims.clone()),
+            _ => Ok(self.sizes(name)?.into_iter().map(Dim::Known).collect()),
+        }
+    }
+
     /// The attribute of that name: integers that are not negative.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! What a graph keeps of what was written: names, places, threads, and what reaches a gradient.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use wengert_autograd::{Array, DType, Device, Feed, Function, GradOptions, Graph, Session, Tensor, gradients};
 
 fn value(tensor: &Tensor, feeds: &[(&Tensor, Feed<'_>)]) -> Vec<f64> {

@@ -1,5 +1,7 @@
 //! Numbers: special values, ties, empty reductions, integers, conversions, indices, and the same bits every time.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use wengert_autograd::{Array, DType, Device, Feed, Function, Graph, Session, Tensor, feed};
 
 fn value(tensor: &Tensor, feeds: &[(&Tensor, Feed<'_>)]) -> Vec<f64> {

@@ -128,8 +128,11 @@ impl std::fmt::Debug for Case {
     }
 }
 
+/// Makes the cases of a family.
+pub type Cases = fn() -> Result<Vec<Case>, Error>;
+
 /// The families and their cases.
-pub const FAMILIES: &[(&str, fn() -> Result<Vec<Case>, Error>)] = &[
+pub const FAMILIES: &[(&str, Cases)] = &[
     ("map", map::cases::cases),
     ("reduce", reduce::cases::cases),
     ("gemm", gemm::cases::cases),

@@ -23,7 +23,8 @@ mod random;
 mod reduce;
 mod reference;
 mod softmax;
-mod text;
+#[doc(hidden)]
+pub mod text;
 
 pub use array::{Array, ArrayView};
 pub use buffer::Buffer;

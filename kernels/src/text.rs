@@ -5,17 +5,17 @@ use std::{fmt, str::FromStr};
 
 /// A place in a text. Blanks before a token are skipped; line ends are tokens.
 #[derive(Clone)]
-pub(crate) struct Cursor<'a> {
+pub struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(text: &'a str) -> Cursor<'a> {
+    pub fn new(text: &'a str) -> Cursor<'a> {
         Cursor { text, at: 0 }
     }
 
-    pub(crate) fn rest(&self) -> &'a str {
+    pub fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
 
@@ -24,13 +24,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether nothing but blanks is left on the line.
-    pub(crate) fn at_line_end(&mut self) -> bool {
+    pub fn at_line_end(&mut self) -> bool {
         self.skip_blanks();
         self.rest().is_empty() || self.rest().starts_with('\n')
     }
 
     /// Skips lines that are blank or hold a comment alone; whether anything follows.
-    pub(crate) fn next_line(&mut self) -> bool {
+    pub fn next_line(&mut self) -> bool {
         loop {
             self.skip_blanks();
             if self.rest().starts_with('#') {
@@ -44,7 +44,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The rest of the line, without its end.
-    pub(crate) fn line(&mut self) -> &'a str {
+    pub fn line(&mut self) -> &'a str {
         let rest = self.rest();
         let line = rest.split('\n').next().unwrap_or(rest);
         self.at += line.len();
@@ -52,7 +52,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes `token` if it is next.
-    pub(crate) fn eat(&mut self, token: &str) -> bool {
+    pub fn eat(&mut self, token: &str) -> bool {
         self.skip_blanks();
         let found = self.rest().starts_with(token);
         if found {
@@ -62,7 +62,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes `token`, which must be next.
-    pub(crate) fn expect(&mut self, token: &str) -> Result<(), Error> {
+    pub fn expect(&mut self, token: &str) -> Result<(), Error> {
         if self.eat(token) { Ok(()) } else { Err(self.expected(format_args!("`{token}`"))) }
     }
 
@@ -77,12 +77,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes a word, `what` of which must be known to `meaning`.
-    pub(crate) fn word<T>(&mut self, what: &str, meaning: impl FnOnce(&'a str) -> Option<T>) -> Result<T, Error> {
+    pub fn word<T>(&mut self, what: &str, meaning: impl FnOnce(&'a str) -> Option<T>) -> Result<T, Error> {
         self.taken(false, what, meaning)
     }
 
     /// Takes a number or a word, as [`Cursor::word`].
-    pub(crate) fn atom<T>(&mut self, what: &str, meaning: impl FnOnce(&'a str) -> Option<T>) -> Result<T, Error> {
+    pub fn atom<T>(&mut self, what: &str, meaning: impl FnOnce(&'a str) -> Option<T>) -> Result<T, Error> {
         self.taken(true, what, meaning)
     }
 
@@ -97,17 +97,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes a number that `T` can hold.
-    pub(crate) fn number<T: FromStr>(&mut self) -> Result<T, Error> {
+    pub fn number<T: FromStr>(&mut self) -> Result<T, Error> {
         self.atom("a number in range", |text| text.parse().ok())
     }
 
     /// Takes `prefix` and the number behind it: `v12`.
-    pub(crate) fn numbered<T: FromStr>(&mut self, prefix: &str) -> Result<T, Error> {
+    pub fn numbered<T: FromStr>(&mut self, prefix: &str) -> Result<T, Error> {
         self.word(&format!("`{prefix}` and a number"), |word| word.strip_prefix(prefix)?.parse().ok())
     }
 
     /// Takes items between `open` and `close`, separated by commas.
-    pub(crate) fn list<T>(
+    pub fn list<T>(
         &mut self,
         open: &str,
         close: &str,
@@ -127,8 +127,23 @@ impl<'a> Cursor<'a> {
         Ok(items)
     }
 
+    /// Takes a name: a string, or a word that may have points and slashes inside, as [`name`] writes it.
+    pub fn name(&mut self) -> Result<String, Error> {
+        self.skip_blanks();
+        let rest = self.rest();
+        if rest.starts_with('"') {
+            return self.string('"');
+        }
+        let run = &rest[..rest.find(|c: char| !is_name_part(c)).unwrap_or(rest.len())];
+        if !run.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            return Err(self.expected("a name"));
+        }
+        self.at += run.len();
+        Ok(run.to_owned())
+    }
+
     /// Takes a string between two `quote`s, its escapes undone.
-    pub(crate) fn string(&mut self, quote: char) -> Result<String, Error> {
+    pub fn string(&mut self, quote: char) -> Result<String, Error> {
         self.skip_blanks();
         let mut escaped = false;
         let end = |c: char| {
@@ -148,12 +163,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Asks that nothing but blanks and line ends is left.
-    pub(crate) fn end(&mut self) -> Result<(), Error> {
+    pub fn end(&mut self) -> Result<(), Error> {
         if self.rest().trim().is_empty() { Ok(()) } else { Err(self.expected("the end")) }
     }
 
     /// The error that something else is here.
-    pub(crate) fn expected(&mut self, what: impl fmt::Display) -> Error {
+    pub fn expected(&mut self, what: impl fmt::Display) -> Error {
         self.skip_blanks();
         let found = match self.rest().chars().next() {
             None => "the end of the text".into(),
@@ -167,7 +182,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An error at this place, or the token behind its blanks.
-    pub(crate) fn error(&self, what: impl fmt::Display) -> Error {
+    pub fn error(&self, what: impl fmt::Display) -> Error {
         let mut place = self.clone();
         place.skip_blanks();
         let before = &self.text[..place.at];
@@ -177,8 +192,18 @@ impl<'a> Cursor<'a> {
     }
 }
 
+fn is_name_part(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/')
+}
+
+/// A name as [`Cursor::name`] reads it: a string, unless it can stand alone.
+pub fn name(name: &str) -> String {
+    let alone = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(is_name_part);
+    if alone { name.to_owned() } else { format!("\"{}\"", escape(name, Some('"'))) }
+}
+
 /// `text` with backslashes, control characters and `quote` escaped as in Rust, so that it stays on its line.
-pub(crate) fn escape(text: &str, quote: Option<char>) -> String {
+pub fn escape(text: &str, quote: Option<char>) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         if c == '\\' || c.is_control() || Some(c) == quote {
@@ -191,7 +216,7 @@ pub(crate) fn escape(text: &str, quote: Option<char>) -> String {
 }
 
 /// What `escape` made, undone; `None` for an escape it does not make.
-pub(crate) fn unescape(text: &str) -> Option<String> {
+pub fn unescape(text: &str) -> Option<String> {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -217,7 +242,7 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
 
 /// Shared by the tests of parsers: `text` with a few bytes or characters changed at random, still UTF-8.
 #[cfg(test)]
-pub(crate) fn mutated(text: &[u8], state: &mut u64) -> Vec<u8> {
+pub fn mutated(text: &[u8], state: &mut u64) -> Vec<u8> {
     let mut next = |bound: usize| {
         // An odd multiplier and the high bits: enough for places and bytes.
         *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -2,6 +2,8 @@
 //!
 //! A bias is a column of ones before the data, and a unit of the hidden layer. Each row is a step of gradient descent.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use wengert_autograd::{Array, DType, Device, Function, Graph, Session, Tensor};
 use wengert_nn::data::{self, RandomState};
 

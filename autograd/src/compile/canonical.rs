@@ -7,7 +7,7 @@ use super::ir::{Ir, IrNode};
 use super::{Policy, Recorded, fold, rewrite};
 use crate::op::{Attributes, Infer, Lower, Op, View, key};
 use crate::{DType, Dims, Error, Origin, TensorType};
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 use wengert_kernels::Array;
 
 /// A function's graph in its simplest form.
@@ -42,6 +42,7 @@ impl Canonical {
                 outputs: ir.outputs.iter().map(|&n| place[n]).collect(),
                 updates: ir.updates.iter().map(|&(variable, n)| (variable, place[n])).collect(),
                 inputs: ir.inputs.clone(),
+                variables: ir.variables.clone(),
                 dims: builder.dims,
             }
             .without_dead_code(),
@@ -49,12 +50,6 @@ impl Canonical {
         #[cfg(any(test, debug_assertions))]
         canonical.0.verify()?;
         Ok(canonical)
-    }
-}
-
-impl fmt::Display for Canonical {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn fold(op: &Arc<dyn Op>, inputs: &[Array], ty: &TensorType) -> Resul
     }
     let root = nodes.len();
     nodes.push(IrNode { op: op.clone(), inputs: (0..root).collect(), ty: ty.clone(), leaf: None, origins: vec![] });
-    let ir = Ir { nodes, outputs: vec![root], updates: vec![], inputs: vec![], dims: Dims::default() };
+    let ir =
+        Ir { nodes, outputs: vec![root], updates: vec![], inputs: vec![], variables: vec![], dims: Dims::default() };
     let planned = Planned::new(&Fused::new(&Canonical(ir), Policy::PLAIN)?, &[])?;
     let mut executor = Device::reference().executor()?;
     let mut loaded = executor.load(planned.program())?;

@@ -182,11 +182,10 @@ impl Fused {
     /// Maps that compute the same expression and that nothing waits for become segments of one: an optimiser's update of all
     /// parameters.
     fn join_ends(&mut self) {
-        let is_end = self.is_end();
         let mut first: HashMap<Expr, usize> = HashMap::new();
-        for number in 0..self.kernels.len() {
+        for (number, is_end) in self.is_end().into_iter().enumerate() {
             let Kind::Map(expr) = &self.kernels[number].kind else { continue };
-            if !is_end[number] {
+            if !is_end {
                 continue;
             }
             match first.get(expr) {

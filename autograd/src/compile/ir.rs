@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 
 /// A list of ops, each after its operands.
 #[derive(Clone)]
-pub struct Ir {
+pub(crate) struct Ir {
     pub(crate) nodes: Vec<IrNode>,
     /// What each call returns.
     pub(crate) outputs: Vec<usize>,
@@ -14,6 +14,8 @@ pub struct Ir {
     pub(crate) updates: Vec<(usize, usize)>,
     /// The types of the inputs, in the order of the call.
     pub(crate) inputs: Vec<(String, TensorType)>,
+    /// The variables that are read or written: number in the graph, name, type.
+    pub(crate) variables: Vec<(usize, String, TensorType)>,
     pub(crate) dims: Dims,
 }
 
@@ -38,16 +40,6 @@ pub(crate) enum Leaf {
 }
 
 impl Ir {
-    /// The number of consumers of each node; being an output or an update counts as one each.
-    pub(crate) fn uses(&self) -> Vec<usize> {
-        let mut uses = vec![0; self.nodes.len()];
-        let ends = self.outputs.iter().chain(self.updates.iter().map(|(_, value)| value));
-        for &used in self.nodes.iter().flat_map(|node| &node.inputs).chain(ends) {
-            uses[used] += 1;
-        }
-        uses
-    }
-
     /// Drops the nodes that nothing needs. Inputs of the call stay inputs even when unused.
     pub(crate) fn without_dead_code(self) -> Ir {
         let mut live = vec![false; self.nodes.len()];
@@ -80,7 +72,7 @@ impl Ir {
     ///
     /// # Errors
     /// Names the node.
-    pub fn verify(&self) -> Result<(), Error> {
+    pub(crate) fn verify(&self) -> Result<(), Error> {
         let mut dims = self.dims.clone();
         for (n, node) in self.nodes.iter().enumerate() {
             let wrong =
@@ -123,22 +115,6 @@ impl IrNode {
             let scope = origin.scope().map_or(String::new(), |scope| format!("{scope} "));
             format!("{scope}{file}:{}", origin.line())
         })
-    }
-}
-
-impl fmt::Display for Ir {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, node) in self.nodes.iter().enumerate() {
-            let inputs: Vec<String> = node.inputs.iter().map(|input| format!("%{input}")).collect();
-            let op = node.op.name();
-            writeln!(f, "%{n} = {op}{}({}): {}  # {}", node.op.attributes(), inputs.join(", "), node.ty, node.label())?;
-        }
-        let outputs: Vec<String> = self.outputs.iter().map(|n| format!("%{n}")).collect();
-        writeln!(f, "return {}", outputs.join(", "))?;
-        for (variable, value) in &self.updates {
-            writeln!(f, "update {variable} = %{value}")?;
-        }
-        Ok(())
     }
 }
 

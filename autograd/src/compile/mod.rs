@@ -13,6 +13,7 @@ mod fuse;
 mod group;
 mod ir;
 mod layout;
+mod make;
 mod pattern;
 mod plan;
 mod recorded;

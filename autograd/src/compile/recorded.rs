@@ -3,7 +3,7 @@
 use super::{Ir, IrNode, Leaf};
 use crate::graph::{Graph, State};
 use crate::{Error, Tensor, TensorType, Update};
-use std::{collections::HashMap, fmt};
+use std::collections::HashMap;
 
 /// The part of a tape that a function computes, exactly as it was written.
 #[derive(Clone, Debug)]
@@ -56,11 +56,20 @@ impl Recorded {
         if default_updates {
             cut.default_updates(&mut written, &givens, &mut memo)?;
         }
+        let mut used: Vec<usize> = cut.read.iter().copied().chain(written.iter().map(|(index, _)| *index)).collect();
+        used.sort_unstable();
+        used.dedup();
+        let mut variables = Vec::with_capacity(used.len());
+        for index in used {
+            let variable = &state.variables[index];
+            variables.push((index, variable.name.clone(), state.nodes[variable.node as usize].ty.clone()?));
+        }
         let recorded = Recorded(Ir {
             nodes: cut.nodes,
             outputs: ends,
             updates: written,
             inputs: cut.inputs,
+            variables,
             dims: state.dims.clone(),
         });
         #[cfg(any(test, debug_assertions))]
@@ -230,12 +239,6 @@ impl<'a> Cut<'a> {
             }
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for Recorded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

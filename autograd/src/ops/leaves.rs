@@ -47,7 +47,6 @@ leaf!("placeholder", Placeholder, |p| Attributes::none().with("name", p.name.as_
 /// A value that lives between calls.
 #[derive(Debug)]
 pub(crate) struct Variable {
-    pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) ty: Result<TensorType, String>,
 }

@@ -185,6 +185,7 @@ pub(crate) const OPS: &[OpSpec] = &[
 ];
 
 /// An op's entry in the table.
+#[cfg_attr(not(test), expect(dead_code, reason = "checks and misuses are what the generated tests visit"))]
 pub(crate) struct OpSpec {
     /// The name in the text form.
     pub(crate) name: &'static str,
@@ -197,6 +198,7 @@ pub(crate) struct OpSpec {
 }
 
 /// A use of an op on inputs drawn from intervals.
+#[cfg_attr(not(test), expect(dead_code, reason = "what the generated tests visit"))]
 pub(crate) struct Check {
     /// Shape, lowest and highest value of each input.
     pub(crate) inputs: &'static [(&'static [usize], f64, f64)],
@@ -205,6 +207,7 @@ pub(crate) struct Check {
 }
 
 /// A use of an op that must poison its result with an error naming this line.
+#[cfg_attr(not(test), expect(dead_code, reason = "what the generated tests visit"))]
 pub(crate) struct Misuse {
     pub(crate) file: &'static str,
     pub(crate) line: u32,

@@ -247,6 +247,11 @@ impl Tally {
         Ok(Tally { function, totals: vec![0.0; arrays.len()], outputs: arrays, examples: 0 })
     }
 
+    /// The compiled function.
+    pub(crate) fn function(&self) -> &Function {
+        &self.function
+    }
+
     /// Forgets the totals.
     pub(crate) fn start(&mut self) {
         self.totals.fill(0.0);

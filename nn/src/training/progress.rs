@@ -80,13 +80,13 @@ impl Callback for Progress {
             0 => String::new(),
             count => format!(", validate on {count} samples"),
         };
-        self.say(&format!("Train on {examples} samples{validate}"));
         #[cfg(feature = "progress")]
         if let Target::Bar(bar) = &self.0 {
             let style = indicatif::ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {eta}{msg}");
             bar.set_style(style.map_err(|why| Error::invalid(why.to_string()))?.progress_chars("=>-"));
             bar.set_length(plan.examples as u64);
         }
+        self.say(&format!("Train on {examples} samples{validate}"));
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl Callback for Progress {
         if let Target::Bar(bar) = &self.0 {
             // Drawn ten times a second at most, whatever the number of batches.
             bar.set_position(report.examples as u64);
-            if report.batch().is_multiple_of(16) || report.batch() == report.plan().batches {
+            if report.batch() % 16 == 1 || report.batch() == report.plan().batches {
                 bar.set_prefix(format!("Epoch {}/{}", report.epoch(), report.plan().epochs));
                 bar.set_message(format!(" - {:.0} samples/s{}", report.samples_per_second(), numbers(report)));
             }

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::data::Dataset;
 use crate::models::{Sequential, Tally};
-use wengert_autograd::Session;
+use wengert_autograd::{Function, Session};
 use wengert_kernels::ArrayView;
 
 /// One step of training, compiled: forward, backward and update in one program.
@@ -52,6 +52,13 @@ impl Sequential {
 }
 
 impl TrainStep<'_> {
+    /// What is compiled: from `x` and `y` of a batch to its mean loss and the sum of each metric, with the updates. Its
+    /// [`plan`](Function::plan) shows the kernels of a step, and the memory that it takes.
+    #[must_use]
+    pub fn function(&self) -> &Function {
+        self.tally.function()
+    }
+
     /// Trains on one batch. Allocates nothing once a batch of this size has been seen. Labels are not checked: one out of range
     /// counts as no class.
     ///
