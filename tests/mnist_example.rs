@@ -1,5 +1,7 @@
 //! The example `mnist` as its user meets it. `cargo test` builds examples; with `--test mnist_example` alone, build it before.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -106,6 +108,7 @@ fn idx(sizes: &[u32], elements: &[u8]) -> Vec<u8> {
 
 #[test]
 fn damaged_data_end_with_exit_code_1_and_name_the_file() {
+    // semantics 6.7
     let folder = Folder::new();
     let dir = folder.path("data/mnist");
     fs::create_dir_all(&dir).unwrap();
@@ -144,6 +147,7 @@ fn damaged_data_end_with_exit_code_1_and_name_the_file() {
 
 #[test]
 fn what_cannot_be_written_ends_with_exit_code_1_and_leaves_no_half_file() {
+    // semantics 6.8
     let folder = Folder::new();
     for blocked in ["history.csv", "weights.safetensors", "curves.png", "digits.png"] {
         let out = folder.path(&format!("without-{blocked}"));

@@ -1,5 +1,7 @@
 //! What the engine learns from handwriting.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::Write;
 use wengert::prelude::*;
 

@@ -1,5 +1,7 @@
 //! One seed, one result: training gives the same weights bit for bit, whatever else is different.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::process::Command;
 use wengert::optimizers::Optimizer;
 use wengert::prelude::*;
@@ -28,6 +30,7 @@ fn trained(mut model: Sequential, threads: usize, metrics: &[&'static str]) -> V
 
 #[test]
 fn the_number_of_threads_changes_no_bit_of_the_weights() {
+    // semantics 8.10, semantics 9.7
     let alone = trained(network().seed(7), 1, &["accuracy"]);
     for threads in [2, 3, 7] {
         assert!(trained(network().seed(7), threads, &["accuracy"]) == alone, "{threads} threads differ from one");
@@ -42,6 +45,7 @@ fn hash(bytes: &[u8]) -> u64 {
 
 #[test]
 fn another_process_trains_the_same_weights() {
+    // semantics 8.11
     let own = format!("weights {:016x}", hash(&trained(network().seed(7), 2, &["accuracy"])));
     if std::env::var_os(CHILD).is_some() {
         println!("{own}");
@@ -56,12 +60,14 @@ fn another_process_trains_the_same_weights() {
 
 #[test]
 fn a_metric_changes_no_bit_of_the_weights() {
+    // semantics 7.4
     let without = trained(network().seed(7), 2, &[]);
     assert!(trained(network().seed(7), 2, &["accuracy"]) == without, "accuracy is not only measured");
 }
 
 #[test]
 fn what_is_fetched_changes_no_mask_and_no_weight() {
+    // semantics 7.4
     let g = Graph::new();
     let x = g.placeholder("x", F32, [None, Some(64)]);
     let t = g.placeholder("t", I64, [None]);
@@ -102,6 +108,7 @@ fn what_is_fetched_changes_no_mask_and_no_weight() {
 
 #[test]
 fn two_sessions_of_one_graph_draw_alike_if_their_seeds_are_alike() {
+    // semantics 7.3
     let g = Graph::new();
     let drawn = g.uniform(F32, [1000]);
     let weight = Dense::new(7).apply(&g.constant([0.5f32; 6]).reshape([2, 3]), Mode::Train);

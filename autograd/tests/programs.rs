@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use wengert_autograd::{Array, DType, Device, Function, Graph, Policy, Session, feed};
+use wengert_autograd::{Array, DType, Device, Function, Graph, Policy, Session, Tensor, feed};
 
 fn session() -> Session {
     Session::new(Device::cpu().threads(1)).unwrap()
@@ -22,6 +22,22 @@ fn a_prologue_gives_up_what_is_fetched() {
     let f = g.function(&[&x], &[&(&y * 2.0).sum(), &y]).compile().unwrap();
     let out = f.call(&mut session(), &[vec![0.0, 0.0, 0.0].into()]).unwrap();
     assert_eq!((out[0].to_f64(), out[1].to_f64()), (vec![6.0], vec![1.0; 3]));
+}
+
+#[test]
+fn a_sign_leaves_a_sum_and_a_repeated_number() {
+    // semantics 5.9
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F32, [None, Some(3)]);
+    let loss = (-x.square().sum_axes([1])).mean();
+    let f = |y: &Tensor, policy| g.function(&[&x], &[y]).policy(policy).compile().unwrap();
+    for y in [&loss, &loss.grad(&[&x]).remove(0)] {
+        let (plain, optimised) = (f(y, Policy::PLAIN), f(y, Policy::OPTIMISED));
+        assert_eq!(kernels(&optimised, &[&[4, 3]]).len(), 1, "{}", optimised.canonical());
+        let feed = Array::from_fn(DType::F32, &[4, 3], |i| i as f64 / 4.0 - 1.0).unwrap();
+        let value = |f: &Function| f.call(&mut session(), &[(&feed).into()]).unwrap().remove(0);
+        assert_eq!(value(&plain), value(&optimised));
+    }
 }
 
 #[test]

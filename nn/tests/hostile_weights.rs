@@ -1,5 +1,7 @@
 //! Files of weights from anywhere: whatever is in them, loading ends in success or an error.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, path::PathBuf};
@@ -77,6 +79,7 @@ fn mutated(good: &[u8], random: &mut Random) -> Vec<u8> {
 
 #[test]
 fn two_thousand_damaged_files_neither_panic_nor_take_memory_nor_change_a_weight() {
+    // semantics 6.7
     let folder: PathBuf = std::env::temp_dir().join(format!("wengert-hostile-weights-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let path = folder.join("weights.safetensors");
@@ -112,6 +115,7 @@ fn two_thousand_damaged_files_neither_panic_nor_take_memory_nor_change_a_weight(
 
 #[test]
 fn weights_that_cannot_be_written_leave_nothing_behind() {
+    // semantics 6.8
     let folder = std::env::temp_dir().join(format!("wengert-unwritten-weights-{}", std::process::id()));
     fs::create_dir_all(folder.join("taken/by/a/folder")).unwrap();
     let mut model = Sequential::new().device(Device::cpu().threads(1)).input([2]).add(Dense::new(2));

@@ -3,12 +3,12 @@
 use super::canonical::Builder;
 use crate::op::{Attributes, Lower, View};
 use crate::{DType, Error, Origin, TensorType};
-use wengert_kernels::{Binary, ReduceOp};
+use wengert_kernels::{Binary, ReduceOp, Unary};
 
 /// What computes the sum of `input` over `axes` more simply, if anything does.
 ///
 /// * the sum of a sum is one sum over the axes of both (class Rounding);
-/// * a factor that is one number comes out of the sum (Rounding);
+/// * a factor that is one number comes out of the sum (Rounding), and so does a sign (Exact);
 /// * a one-hot vector sums to 1 if its label is in range, else to 0 (Exact).
 pub(super) fn simplify_sum(
     builder: &mut Builder,
@@ -44,20 +44,27 @@ pub(super) fn simplify_sum(
                 .emit_named("reshape", &Attributes::none().with("shape", ty.shape.as_slice()), &[product], origins)
                 .map(Some)
         }
+        Lower::Unary(Unary::Neg) if ty.dtype.is_float() => {
+            let attributes = Attributes::none().with("axes", axes);
+            let sum = builder.emit_named("sum", &attributes, &node.inputs, origins)?;
+            builder.emit_named("neg", &Attributes::none(), &[sum], origins).map(Some)
+        }
         Lower::Cast => one_hot_sum(builder, axes, node.inputs[0], ty, origins),
         _ => Ok(None),
     }
 }
 
+/// The one number that a node repeats.
+pub(super) fn number(builder: &Builder, mut n: usize) -> Option<usize> {
+    while let Lower::View(View::Broadcast | View::Reshape) = builder.nodes[n].lower() {
+        n = builder.nodes[n].inputs[0];
+    }
+    (builder.ty(n).rank() == 0).then_some(n)
+}
+
 /// The operand of a product that is one number repeated, without the repetition, and the other operand.
 fn one_number(builder: &Builder, inputs: &[usize]) -> Option<(usize, usize)> {
-    let scalar = |mut n: usize| {
-        while let Lower::View(View::Broadcast | View::Reshape) = builder.nodes[n].lower() {
-            n = builder.nodes[n].inputs[0];
-        }
-        (builder.ty(n).rank() == 0).then_some(n)
-    };
-    match (scalar(inputs[0]), scalar(inputs[1])) {
+    match (number(builder, inputs[0]), number(builder, inputs[1])) {
         (Some(number), None) => Some((number, inputs[1])),
         (None, Some(number)) => Some((number, inputs[0])),
         _ => None,

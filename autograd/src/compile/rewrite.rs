@@ -9,6 +9,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, OnceLock},
 };
+use wengert_kernels::{ReduceOp, Unary};
 
 /// What a rule promises about the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -196,13 +197,22 @@ pub(super) fn simplify(
     if matches!(op.lower(), Lower::Cast) && builder.ty(inputs[0]).dtype == ty.dtype {
         return Ok(Some(inputs[0]));
     }
-    if let Lower::Reduce(wengert_kernels::ReduceOp::Sum, axes) = op.lower()
+    if let Lower::Reduce(ReduceOp::Sum, axes) = op.lower()
         && let Some(simpler) = reduce_rules::simplify_sum(builder, &axes, inputs[0], ty, origins)?
     {
         return Ok(Some(simpler));
     }
     if let Some(simpler) = super::row_rules::simplify(builder, op, inputs, origins)? {
         return Ok(Some(simpler));
+    }
+    // The negative of a repeated number is a number repeated, which a sum can take out (Exact).
+    if matches!(op.lower(), Lower::Unary(Unary::Neg))
+        && ty.rank() > 0
+        && let Some(number) = reduce_rules::number(builder, inputs[0])
+    {
+        let negated = builder.emit(op.clone(), &[number], origins)?;
+        let shape = Attributes::none().with("shape", ty.shape.as_slice());
+        return builder.emit_named("broadcast_to", &shape, &[negated], origins).map(Some);
     }
     let Some(rows) = table()?.get(op.name()) else { return Ok(None) };
     for row in rows {
