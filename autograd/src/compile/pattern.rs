@@ -101,27 +101,31 @@ impl Pattern {
     ) -> Option<Bindings> {
         match self {
             Pattern::Op(name, operands) if name == op.name() => {
-                all(builder, name, operands, inputs, &Bindings { letters: vec![], through_ends })
+                let bindings = Bindings { letters: vec![], through_ends };
+                all(builder, name, operands, inputs, &bindings).into_iter().next()
             }
             _ => None,
         }
     }
 
-    fn matches_value(&self, builder: &Builder, value: usize, bindings: &Bindings) -> Option<Bindings> {
-        let mut bindings = bindings.clone();
+    /// Every way in which a value is such a formula: `mul(x, y)` is one in two, and only one may fit what comes later.
+    fn matches_value(&self, builder: &Builder, value: usize, bindings: &Bindings) -> Vec<Bindings> {
+        let bound = |letter: char| {
+            let mut bindings = bindings.clone();
+            if bindings.bind(letter, value) { vec![bindings] } else { vec![] }
+        };
         match self {
-            Pattern::Letter(letter @ 'a'..='d') => {
-                (builder.splat(value).is_some() && bindings.bind(*letter, value)).then_some(bindings)
-            }
-            Pattern::Letter(letter) => bindings.bind(*letter, value).then_some(bindings),
-            Pattern::Number(number) => (builder.splat(value) == Some(*number)).then_some(bindings),
+            Pattern::Letter('a'..='d') if builder.splat(value).is_none() => vec![],
+            Pattern::Letter(letter) => bound(*letter),
+            Pattern::Number(number) if builder.splat(value) == Some(*number) => vec![bindings.clone()],
+            Pattern::Number(_) => vec![],
             Pattern::Op(name, operands) => {
                 let node = &builder.nodes[value];
                 let refused = builder.is_end(value) && !bindings.through_ends;
                 if refused || node.leaf.is_some() || node.op.name() != name {
-                    return None;
+                    return vec![];
                 }
-                all(builder, name, operands, &node.inputs, &bindings)
+                all(builder, name, operands, &node.inputs, bindings)
             }
         }
     }
@@ -152,19 +156,20 @@ impl Pattern {
 }
 
 /// Matches operands in order, and for commutative ops in the other order too.
-fn all(builder: &Builder, name: &str, operands: &[Pattern], values: &[usize], bindings: &Bindings) -> Option<Bindings> {
+fn all(builder: &Builder, name: &str, operands: &[Pattern], values: &[usize], bindings: &Bindings) -> Vec<Bindings> {
     if operands.len() != values.len() {
-        return None;
+        return vec![];
     }
     let in_order = |values: &mut dyn Iterator<Item = usize>| {
-        operands
-            .iter()
-            .zip(values)
-            .try_fold(bindings.clone(), |bindings, (operand, value)| operand.matches_value(builder, value, &bindings))
+        operands.iter().zip(values).fold(vec![bindings.clone()], |ways, (operand, value)| {
+            ways.iter().flat_map(|bindings| operand.matches_value(builder, value, bindings)).collect()
+        })
     };
-    let commutes = matches!(name, "add" | "mul" | "maximum" | "minimum" | "and" | "or" | "xor" | "equal" | "not_equal");
-    in_order(&mut values.iter().copied())
-        .or_else(|| if commutes { in_order(&mut values.iter().rev().copied()) } else { None })
+    let mut ways = in_order(&mut values.iter().copied());
+    if matches!(name, "add" | "mul" | "maximum" | "minimum" | "and" | "or" | "xor" | "equal" | "not_equal") {
+        ways.extend(in_order(&mut values.iter().rev().copied()));
+    }
+    ways
 }
 
 #[cfg(test)]
