@@ -171,11 +171,22 @@ fn a_call_that_fails_changes_no_variable() {
         f.call(&mut session, &[vec![0i64, 2, 1].into()]).unwrap();
         assert_eq!(session.get(&count).unwrap().to_f64(), [1.0]);
     }
+    // The product that computes a weight's new value also sums columns, for which another update waits.
+    let x = g.placeholder("x", DType::F32, [Some(4), Some(8)]);
+    let (w, b) = (g.variable("w", Array::zeros(DType::F32, &[8, 2])), g.variable("b", Array::zeros(DType::F32, &[2])));
+    let slopes = (x.matmul(&w) + &b + 1.0).relu().square().sum().grad(&[&w, &b]);
+    let updates = [w.becomes(&(&w - &slopes[0])), b.becomes(&(&b - &slopes[1]))];
+    let f = g.function(&[&x, &index], &[&rows]).updates(&updates).compile().unwrap();
+    let mut trained = session();
+    let ones = Array::full(DType::F32, &[4, 8], 1.0).unwrap();
+    assert!(f.call(&mut trained, &[(&ones).into(), vec![0i64, 7, 1].into()]).is_err());
+    assert_eq!((trained.get(&w).unwrap().to_f64(), trained.get(&b).unwrap().to_f64()), (vec![0.0; 16], vec![0.0; 2]));
     let f = g.function(&[&index], &[&rows]).update(&count, &(&count + 1)).compile().unwrap();
-    let steps = Array::new(&[3, 1], &[0i64, 9, 0]).unwrap();
-    let (mut session, mut out) = (session(), [Array::zeros(DType::F32, &[1]).unwrap()]);
-    assert!(f.call_n(&mut session, 3, &[steps.view()], &mut out).is_err());
-    assert_eq!(session.get(&count).unwrap().to_f64(), [1.0]);
+    let steps = Array::new(&[3, 3], &[0i64, 1, 2, 0, 9, 0, 0, 0, 0]).unwrap();
+    let (mut session, mut out) = (session(), [Array::zeros(DType::F32, &[3]).unwrap()]);
+    let error = f.call_n(&mut session, 3, &[steps.view()], &mut out).unwrap_err();
+    assert!(error.is_run(), "{error}");
+    assert_eq!(session.get(&count).unwrap().to_f64(), [1.0], "{error}");
 }
 
 #[test]

@@ -7,7 +7,10 @@ use super::ir::{Ir, IrNode};
 use super::{Policy, Recorded, fold, rewrite};
 use crate::op::{Attributes, Infer, Lower, Op, View, key};
 use crate::{DType, Dims, Error, Origin, TensorType};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 use wengert_kernels::Array;
 
 /// A function's graph in its simplest form.
@@ -25,16 +28,22 @@ impl Canonical {
             nodes: Vec::with_capacity(ir.nodes.len()),
             known: HashMap::new(),
             splats: Vec::new(),
+            ends: HashSet::new(),
             dims: ir.dims.clone(),
             policy,
         };
         let mut place = Vec::with_capacity(ir.nodes.len());
-        for node in &ir.nodes {
+        let ends: HashSet<usize> =
+            ir.outputs.iter().copied().chain(ir.updates.iter().map(|&(_, value)| value)).collect();
+        for (n, node) in ir.nodes.iter().enumerate() {
             let inputs: Vec<usize> = node.inputs.iter().map(|&input| place[input]).collect();
             place.push(match node.leaf {
                 Some(_) => builder.push(IrNode { inputs, ..node.clone() }, None),
                 None => builder.emit(node.op.clone(), &inputs, &node.origins)?,
             });
+            if ends.contains(&n) {
+                builder.ends.insert(place[n]);
+            }
         }
         let canonical = Canonical(
             Ir {
@@ -59,6 +68,8 @@ pub(super) struct Builder {
     known: HashMap<(String, Vec<usize>), usize>,
     /// The value of nodes that are known to have one value everywhere.
     splats: Vec<Option<f64>>,
+    /// What calls return or write.
+    ends: HashSet<usize>,
     dims: Dims,
     pub(super) policy: Policy,
 }
@@ -67,6 +78,11 @@ impl Builder {
     /// The one value that a node has everywhere, if that is known.
     pub(super) fn splat(&self, n: usize) -> Option<f64> {
         self.splats[n]
+    }
+
+    /// Whether a node's value is stored whatever is made of it.
+    pub(super) fn is_end(&self, n: usize) -> bool {
+        self.ends.contains(&n)
     }
 
     pub(super) fn ty(&self, n: usize) -> &TensorType {

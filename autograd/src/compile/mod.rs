@@ -19,6 +19,7 @@ mod plan;
 mod recorded;
 mod reduce_rules;
 mod rewrite;
+mod row_rules;
 
 pub use canonical::Canonical;
 pub use fuse::Fused;

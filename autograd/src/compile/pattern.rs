@@ -15,15 +15,19 @@ pub(super) enum Pattern {
 }
 
 /// What the letters stand for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Bindings(Vec<(char, usize)>);
+#[derive(Clone, Debug)]
+pub(super) struct Bindings {
+    letters: Vec<(char, usize)>,
+    /// Whether ops below the root may be such that a call returns them.
+    through_ends: bool,
+}
 
 impl Bindings {
     fn bind(&mut self, letter: char, value: usize) -> bool {
-        match self.0.iter().find(|(have, _)| *have == letter) {
+        match self.letters.iter().find(|(have, _)| *have == letter) {
             Some((_, bound)) => *bound == value,
             None => {
-                self.0.push((letter, value));
+                self.letters.push((letter, value));
                 true
             }
         }
@@ -76,11 +80,28 @@ impl Pattern {
         }
     }
 
-    /// Matches an op that is about to be emitted.
-    pub(super) fn matches(&self, builder: &Builder, op: &Arc<dyn Op>, inputs: &[usize]) -> Option<Bindings> {
+    /// Whether it is made of these ops alone.
+    pub(super) fn is_of(&self, ops: &[&str]) -> bool {
+        match self {
+            Pattern::Op(name, operands) => {
+                ops.contains(&name.as_str()) && operands.iter().all(|operand| operand.is_of(ops))
+            }
+            Pattern::Letter(_) | Pattern::Number(_) => true,
+        }
+    }
+
+    /// Matches an op that is about to be emitted; `through_ends`: whether it may be computed from something else than
+    /// what a call returns, which would otherwise be one kernel with it.
+    pub(super) fn matches(
+        &self,
+        builder: &Builder,
+        op: &Arc<dyn Op>,
+        inputs: &[usize],
+        through_ends: bool,
+    ) -> Option<Bindings> {
         match self {
             Pattern::Op(name, operands) if name == op.name() => {
-                all(builder, name, operands, inputs, &Bindings::default())
+                all(builder, name, operands, inputs, &Bindings { letters: vec![], through_ends })
             }
             _ => None,
         }
@@ -96,7 +117,8 @@ impl Pattern {
             Pattern::Number(number) => (builder.splat(value) == Some(*number)).then_some(bindings),
             Pattern::Op(name, operands) => {
                 let node = &builder.nodes[value];
-                if node.leaf.is_some() || node.op.name() != name {
+                let refused = builder.is_end(value) && !bindings.through_ends;
+                if refused || node.leaf.is_some() || node.op.name() != name {
                     return None;
                 }
                 all(builder, name, operands, &node.inputs, &bindings)
@@ -113,7 +135,7 @@ impl Pattern {
         origins: &[Origin],
     ) -> Result<usize, Error> {
         match self {
-            Pattern::Letter(letter) => match bindings.0.iter().find(|(have, _)| have == letter) {
+            Pattern::Letter(letter) => match bindings.letters.iter().find(|(have, _)| have == letter) {
                 Some((_, value)) => Ok(*value),
                 None => Err(Error::run(format!("rewrite: the letter {letter} is not bound"))),
             },

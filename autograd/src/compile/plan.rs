@@ -218,9 +218,10 @@ impl<'a> Planner<'a> {
         let Some(producer) = fused.kernels.iter().position(|kernel| kernel.outputs.contains(&value)) else {
             return false;
         };
-        let kind = &fused.kernels[producer].kind;
-        // What can fail runs before any variable changes, so it writes none itself.
-        if self.last_reader[value].is_some() || kind.may_fail() || matches!(kind, Kind::Concat(_) | Kind::Pad(_)) {
+        // Whatever can fail runs before any variable changes.
+        let may_fail = fused.kernels[producer..].iter().any(|kernel| kernel.kind.may_fail());
+        let copies = matches!(fused.kernels[producer].kind, Kind::Concat(_) | Kind::Pad(_));
+        if self.last_reader[value].is_some() || may_fail || copies {
             return false;
         }
         let Some(old) =

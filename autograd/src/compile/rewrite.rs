@@ -4,7 +4,7 @@ use super::canonical::Builder;
 use super::pattern::Pattern;
 use super::reduce_rules;
 use crate::op::{Attributes, Lower, Op, View};
-use crate::{Error, Origin, TensorType};
+use crate::{DType, Error, Origin, TensorType};
 use std::{
     collections::HashMap,
     sync::{Arc, OnceLock},
@@ -53,12 +53,17 @@ pub const RULES: &[Rule] = &[
     rule(Exact, "div(1, x)", "reciprocal(x)"),
     // signs
     rule(Exact, "neg(neg(x))", "x"),
+    rule(Exact, "neg(sub(x, y))", "sub(y, x)"),
+    rule(Exact, "neg(mul(c, x))", "mul(neg(c), x)"),
     rule(Exact, "add(x, neg(y))", "sub(x, y)"),
     rule(Exact, "sub(x, neg(y))", "add(x, y)"),
     rule(Exact, "mul(neg(x), neg(y))", "mul(x, y)"),
     rule(Exact, "mul(neg(x), c)", "mul(x, neg(c))"),
+    rule(Exact, "div(neg(x), neg(y))", "div(x, y)"),
     rule(Exact, "square(neg(x))", "square(x)"),
+    rule(Exact, "square(abs(x))", "square(x)"),
     rule(Exact, "abs(neg(x))", "abs(x)"),
+    rule(Exact, "abs(abs(x))", "abs(x)"),
     // powers
     rule(Exact, "pow(x, 0)", "1"),
     rule(Exact, "pow(x, 1)", "x"),
@@ -76,10 +81,24 @@ pub const RULES: &[Rule] = &[
     rule(Rounding, "add(mul(c, x), x)", "mul(add(c, 1), x)"),
     rule(Rounding, "mul(c, mul(d, x))", "mul(mul(c, d), x)"),
     rule(Rounding, "add(c, add(d, x))", "add(add(c, d), x)"),
+    rule(Rounding, "add(c, sub(d, x))", "sub(add(c, d), x)"),
+    rule(Rounding, "add(c, sub(x, d))", "add(sub(c, d), x)"),
+    rule(Rounding, "sub(c, add(d, x))", "sub(sub(c, d), x)"),
+    rule(Rounding, "sub(c, sub(d, x))", "add(sub(c, d), x)"),
+    rule(Rounding, "sub(c, sub(x, d))", "sub(add(c, d), x)"),
+    rule(Rounding, "sub(add(c, x), d)", "add(sub(c, d), x)"),
+    rule(Rounding, "sub(sub(c, x), d)", "sub(sub(c, d), x)"),
+    rule(Rounding, "sub(sub(x, c), d)", "sub(x, add(c, d))"),
     rule(Rounding, "div(mul(c, x), d)", "mul(div(c, d), x)"),
+    rule(Rounding, "div(div(x, c), d)", "div(x, mul(c, d))"),
+    rule(Rounding, "div(div(c, x), d)", "div(div(c, d), x)"),
+    rule(Rounding, "div(c, mul(d, x))", "div(div(c, d), x)"),
     rule(Rounding, "mul(c, div(x, d))", "mul(div(c, d), x)"),
+    rule(Rounding, "mul(c, div(d, x))", "div(mul(c, d), x)"),
     // choices
     rule(Exact, "select(x, y, y)", "y"),
+    rule(Exact, "select(1, y, z)", "y"),
+    rule(Exact, "select(0, y, z)", "z"),
     rule(Exact, "select(not(x), y, z)", "select(x, z, y)"),
     rule(Exact, "not(not(x))", "x"),
     rule(Exact, "relu(relu(x))", "relu(x)"),
@@ -91,19 +110,51 @@ pub const RULES: &[Rule] = &[
     rule(Stabilising, "log1p(exp(x))", "softplus(x)"),
     rule(Stabilising, "log(softmax(x))", "log_softmax(x)"),
     rule(Stabilising, "log(exp(x))", "x"),
-    rule(Stabilising, "reciprocal(add(exp(neg(x)), 1))", "sigmoid(x)"),
+    rule(Stabilising, "sqrt(square(x))", "abs(x)"),
+    rule(Stabilising, "reciprocal(add(exp(x), 1))", "sigmoid(neg(x))"),
     rule(Stabilising, "div(exp(x), add(exp(x), 1))", "sigmoid(x)"),
+    rule(Stabilising, "sub(1, sigmoid(x))", "sigmoid(neg(x))"),
+    rule(Stabilising, "div(sub(exp(x), exp(neg(x))), add(exp(x), exp(neg(x))))", "tanh(x)"),
     rule(Stabilising, "log(sigmoid(x))", "neg(softplus(neg(x)))"),
-    rule(Stabilising, "log(sub(1, sigmoid(x)))", "neg(softplus(x))"),
+    rule(Stabilising, "log1p(neg(sigmoid(x)))", "neg(softplus(x))"),
     // only for finite values
     rule(AssumesFinite, "mul(x, 0)", "0"),
+    rule(AssumesFinite, "div(0, x)", "0"),
     rule(AssumesFinite, "sub(x, x)", "0"),
     rule(AssumesFinite, "div(x, x)", "1"),
     rule(AssumesFinite, "div(mul(x, y), y)", "x"),
     rule(AssumesFinite, "exp(log(x))", "x"),
 ];
 
-type Table = HashMap<String, Vec<(Class, Pattern, Pattern)>>;
+/// A rule that was read.
+struct Row {
+    class: Class,
+    from: Pattern,
+    to: Pattern,
+    /// Which dtypes besides floats it holds for.
+    ring: bool,
+    logic: bool,
+    /// Whether it makes a product or quotient of constants, which may leave the range that its operands were in.
+    scales: bool,
+}
+
+impl Row {
+    fn new(rule: &Rule) -> Result<Row, String> {
+        let (from, to) = (Pattern::parse(rule.from)?, Pattern::parse(rule.to)?);
+        let only = |ops: &[&str]| from.is_of(ops) && to.is_of(ops) && rule.class != Stabilising;
+        // Integers wrap: they are a ring, in which no sum or product of them is ever rounded.
+        let ring = only(&["add", "sub", "mul", "neg", "square"]);
+        let logic = only(&["select", "not", "maximum", "minimum"]);
+        let scales = rule.to.contains("mul(c, d)") || rule.to.contains("div(c, d)");
+        Ok(Row { class: rule.class, from, to, ring, logic, scales })
+    }
+
+    fn holds_for(&self, dtype: DType) -> bool {
+        dtype.is_float() || self.logic || (self.ring && dtype.is_integer())
+    }
+}
+
+type Table = HashMap<String, Vec<Row>>;
 
 /// The rules by the op at their root.
 fn table() -> Result<&'static Table, Error> {
@@ -111,13 +162,25 @@ fn table() -> Result<&'static Table, Error> {
     let made = TABLE.get_or_init(|| {
         let mut table = Table::new();
         for rule in RULES {
-            let (from, to) = (Pattern::parse(rule.from)?, Pattern::parse(rule.to)?);
-            let root = from.root().ok_or("a rule replaces an op")?.to_owned();
-            table.entry(root).or_default().push((rule.class, from, to));
+            let row = Row::new(rule)?;
+            let root = row.from.root().ok_or("a rule replaces an op")?.to_owned();
+            table.entry(root).or_default().push(row);
         }
         Ok(table)
     });
     made.as_ref().map_err(|why| Error::run(format!("rewrite rules: {why}")))
+}
+
+/// Whether the constants of a node are normal numbers of its dtype: `(x * 1e30) * 1e30` is not `x * inf`.
+fn keeps_range(builder: &Builder, n: usize) -> bool {
+    let smallest = match builder.ty(n).dtype {
+        DType::F64 => f64::MIN_POSITIVE,
+        DType::F16 => 2f64.powi(-14),
+        dtype if dtype.is_float() => f64::from(f32::MIN_POSITIVE),
+        _ => return true,
+    };
+    let constants = builder.nodes[n].inputs.iter().filter_map(|&input| builder.splat(input));
+    constants.into_iter().all(|value| value.is_finite() && value.abs() >= smallest)
 }
 
 /// What computes the same as `op` over `inputs` more simply, if anything does.
@@ -139,6 +202,9 @@ pub(super) fn simplify(
     {
         return Ok(Some(simpler));
     }
+    if let Some(simpler) = super::row_rules::simplify(builder, op, inputs, origins)? {
+        return Ok(Some(simpler));
+    }
     // The negative of a repeated number is a number repeated, which a sum can take out (Exact).
     if matches!(op.lower(), Lower::Unary(Unary::Neg))
         && ty.rank() > 0
@@ -148,18 +214,17 @@ pub(super) fn simplify(
         let shape = Attributes::none().with("shape", ty.shape.as_slice());
         return builder.emit_named("broadcast_to", &shape, &[negated], origins).map(Some);
     }
-    // The neutral elements of integers and booleans are others; the rules are about floats.
-    if !ty.dtype.is_float() && !inputs.iter().any(|&input| builder.ty(input).dtype.is_float()) {
-        return Ok(None);
-    }
-    let Some(rules) = table()?.get(op.name()) else { return Ok(None) };
-    for (class, from, to) in rules {
-        if *class == AssumesFinite && !builder.policy.assume_finite {
+    let Some(rows) = table()?.get(op.name()) else { return Ok(None) };
+    for row in rows {
+        let allowed = row.class != AssumesFinite || builder.policy.assume_finite;
+        if !allowed || !row.holds_for(ty.dtype) {
             continue;
         }
-        if let Some(bindings) = from.matches(builder, op, inputs) {
-            let simpler = to.emit(builder, &bindings, ty, origins)?;
-            if builder.ty(simpler).dtype != ty.dtype {
+        // Digits are worth a kernel; another order of operations is not.
+        let through_ends = row.class == Stabilising || row.to.root().is_none();
+        if let Some(bindings) = row.from.matches(builder, op, inputs, through_ends) {
+            let simpler = row.to.emit(builder, &bindings, ty, origins)?;
+            if builder.ty(simpler).dtype != ty.dtype || (row.scales && !keeps_range(builder, simpler)) {
                 continue;
             }
             // A constant or an operand of fewer axes may have been all that is left.
