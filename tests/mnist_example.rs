@@ -129,7 +129,7 @@ fn damaged_data_end_with_exit_code_1_and_name_the_file() {
         (image_file, images[..images.len() - 1].to_vec(), "cut off"),
         (image_file, [&images[..], b"x"].concat(), "more bytes"),
         (image_file, idx(&[u32::MAX, 28, 28], &[0; 100]), "more than the file can hold"),
-        (image_file, idx(&[u32::MAX; 3], &[0; 100]), "too large"),
+        (image_file, idx(&[u32::MAX; 3], &[0; 100]), "more elements than memory"),
         (image_file, b"\x7fELF and so on".to_vec(), "not an IDX file"),
         (image_file, idx(&[5, 28, 27], &[0; 5 * 28 * 27]), "[5, 28, 27]"),
         (label_file, idx(&[4], &[0; 4]), "4 labels"),
