@@ -10,9 +10,9 @@ mod common;
 use common::{devices, group, values};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use wengert::Function;
 use wengert::data::Dataset;
 use wengert::prelude::*;
-use wengert::{ArrayView, Function};
 
 const BATCHES: usize = 8;
 const STEPS: usize = 1000;
@@ -101,23 +101,25 @@ impl Network {
         model
     }
 
-    fn batches<'a>(&self, x: &'a Array, y: &'a Array) -> Vec<[ArrayView<'a>; 2]> {
+    /// Batches of their own: examples and targets.
+    fn batches(&self) -> Vec<[Array; 2]> {
+        let (x, y) = self.data(BATCHES);
         let rows = |number: usize| number * self.batch..(number + 1) * self.batch;
-        let cut = |number| [x, y].map(|array| array.view().slice_rows(rows(number)).unwrap());
+        let cut = |number| [&x, &y].map(|array| array.view().slice_rows(rows(number)).unwrap().to_array().unwrap());
         (0..BATCHES).map(cut).collect()
     }
 
     /// Measures steps that are called one by one.
     fn one_by_one(&self, group: &mut BenchmarkGroup<'_, WallTime>) {
-        let (x, y) = self.data(BATCHES);
-        let (batches, function) = (self.batches(&x, &y), self.step());
+        let (batches, function) = (self.batches(), self.step());
         group.throughput(Throughput::Elements(self.batch as u64));
         for (device, on) in devices() {
             let mut session = Session::new(on).unwrap();
             let (mut loss, mut number) = ([Array::scalar(0.0f32).unwrap()], 0);
             group.bench_function(BenchmarkId::new(self.name, device), |bencher| {
                 bencher.iter(|| {
-                    function.call_into(&mut session, &batches[number % BATCHES], &mut loss).unwrap();
+                    let [x, y] = &batches[number % BATCHES];
+                    function.call_into(&mut session, &[x.view(), y.view()], &mut loss).unwrap();
                     number += 1;
                 });
             });
@@ -149,7 +151,7 @@ impl Network {
     /// Measures the step that `Sequential::fit` makes, accuracy included.
     fn by_fit(&self, group: &mut BenchmarkGroup<'_, WallTime>) {
         let (x, y) = self.data(BATCHES);
-        let (batches, data) = (self.batches(&x, &y), Dataset::new(x.clone(), y.clone()).unwrap());
+        let (batches, data) = (self.batches(), Dataset::new(x, y).unwrap());
         group.throughput(Throughput::Elements(self.batch as u64));
         for (device, on) in devices() {
             let mut model = self.model().device(on);
@@ -160,7 +162,7 @@ impl Network {
                 bencher.iter(|| {
                     let [x, y] = &batches[number % BATCHES];
                     number += 1;
-                    step.run(x, y).unwrap().loss
+                    step.run(&x.view(), &y.view()).unwrap().loss
                 });
             });
         }
