@@ -1,0 +1,156 @@
+"""The steps of benches/train_step.rs in PyTorch and JAX, as well as each of them does it.
+
+Prints a line for each: step, peer, samples a second (the median of several measurements). A peer that is not installed is
+said so in one line and left out. Seconds for each measurement: BENCH_SECONDS (default 0.8).
+
+    python3 benches/peers/train_step.py
+"""
+
+import os
+import statistics
+import time
+
+SECONDS = float(os.environ.get("BENCH_SECONDS", "0.8"))
+BATCHES, STEPS = 8, 1000
+
+# Name, sizes of the layers, batch, whether Adam (else gradient descent), whether one output (else ten classes).
+MLP = ("mlp 784-512-512-10 adam", [784, 512, 512, 10], 128, True, False)
+DIGITS = ("mlp 64-32-16-10 sgd", [64, 32, 16, 10], 10, False, False)
+XOR = ("xor 2-2-1 sgd", [2, 2, 1], 1, False, True)
+
+
+def report(name, peer, samples, step):
+    """Measures calls of `step`, each of which trains on so many samples."""
+    step()
+    start, calls = time.perf_counter(), 0
+    while time.perf_counter() - start < 0.3 or calls < 2:
+        step()
+        calls += 1
+    group = max(1, int(calls * SECONDS / 20 / (time.perf_counter() - start)))
+    rates = []
+    for _ in range(20):
+        start = time.perf_counter()
+        for _ in range(group):
+            step()
+        rates.append(samples * group / (time.perf_counter() - start))
+    print(f"{name} | {peer} | {statistics.median(rates):.0f} samples/s", flush=True)
+
+
+def data(layers, batch, binary, batches):
+    """Examples and targets, `batches` of them, as NumPy arrays."""
+    import numpy as np
+
+    rows = np.arange(batches * batch)
+    if binary:
+        x = np.stack([rows & 1, rows >> 1 & 1], axis=1).astype(np.float32)
+        y = (rows & 1 ^ rows >> 1 & 1).astype(np.float32).reshape(-1, 1)
+    else:
+        x = np.random.default_rng(0).uniform(-1, 1, (len(rows), layers[0])).astype(np.float32)
+        y = rows % 10
+    return x.reshape(batches, batch, -1), y.reshape(batches, *([batch, 1] if binary else [batch]))
+
+
+def limits(layers):
+    """Inputs, outputs and the bound of the uniform start of each layer."""
+    return [(i, o, (6 / (i + o)) ** 0.5) for i, o in zip(layers, layers[1:])]
+
+
+def torch_peer():
+    """Eager, with fused optimisers: the fastest form of these steps that needs no compiler."""
+    import torch
+    from torch import nn
+
+    peer = f"torch {torch.__version__} eager, fused, {torch.get_num_threads()} threads"
+    for name, layers, batch, adam, binary in (MLP, DIGITS, XOR):
+        model = nn.Sequential()
+        for i, o, limit in limits(layers):
+            layer = nn.Linear(i, o)
+            nn.init.uniform_(layer.weight, -limit, limit)
+            nn.init.zeros_(layer.bias)
+            model.append(layer).append(nn.Sigmoid() if binary else nn.ReLU())
+        if not binary:
+            model.pop(-1)
+        if adam:
+            optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True)
+        else:
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.01, fused=True)
+        loss_of = nn.MSELoss() if binary else nn.CrossEntropyLoss()
+        batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in zip(*data(layers, batch, binary, BATCHES))]
+        number = 0
+
+        def step():
+            nonlocal number
+            x, y = batches[number % BATCHES]
+            number += 1
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        report(name, peer, batch, step)
+
+
+def jax_peer():
+    """The whole step in one jit with donated state; for the small ones also 1000 steps by a scan inside it."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    import jax
+    import jax.numpy as jnp
+
+    def loss(parameters, x, y, binary):
+        for number, (w, b) in enumerate(parameters, 1):
+            x = x @ w + b
+            if binary:
+                x = jax.nn.sigmoid(x)
+            elif number < len(parameters):
+                x = jax.nn.relu(x)
+        if binary:
+            return jnp.mean((x - y) ** 2)
+        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], 1))
+
+    def adam_step(state, x, y, binary):
+        p, m, v, t = state
+        value, g = jax.value_and_grad(loss)(p, x, y, binary)
+        t = t + 1
+        rate = 1e-3 * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        m = jax.tree.map(lambda m, g: m + 0.1 * (g - m), m, g)
+        v = jax.tree.map(lambda v, g: v + 0.001 * (g * g - v), v, g)
+        p = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + 1e-7), p, m, v)
+        return (p, m, v, t), value
+
+    def sgd_step(p, x, y, binary):
+        value, g = jax.value_and_grad(loss)(p, x, y, binary)
+        return jax.tree.map(lambda p, g: p - 0.01 * g, p, g), value
+
+    for name, layers, batch, adam, binary in (MLP, DIGITS, XOR):
+        key = jax.random.key(0)
+        start = [(jax.random.uniform(key, (i, o), minval=-r, maxval=r), jnp.zeros(o)) for i, o, r in limits(layers)]
+        # Donated buffers must be different ones.
+        zeros = lambda: jax.tree.map(jnp.zeros_like, start)
+        state = (start, zeros(), zeros(), jnp.float32(0)) if adam else start
+        one = lambda state, x, y: (adam_step if adam else sgd_step)(state, x, y, binary)
+        jitted = jax.jit(one, donate_argnums=0)
+        own = jax.tree.map(jnp.copy, state)
+        batches = [(jnp.asarray(x), jnp.asarray(y)) for x, y in zip(*data(layers, batch, binary, BATCHES))]
+        number = 0
+
+        def step():
+            nonlocal own, number
+            x, y = batches[number % BATCHES]
+            number += 1
+            own, value = jitted(own, x, y)
+            return value.block_until_ready()
+
+        report(name, f"jax {jax.__version__} jit", batch, step)
+        if not adam:
+            xs, ys = (jnp.asarray(array) for array in data(layers, batch, binary, STEPS))
+            many = jax.jit(lambda state, xs, ys: jax.lax.scan(lambda state, xy: one(state, *xy), state, (xs, ys)))
+            scan = lambda: jax.block_until_ready(many(state, xs, ys))
+            report(f"{name} in one call", f"jax {jax.__version__} jit of a scan", batch * STEPS, scan)
+
+
+for run in (torch_peer, jax_peer):
+    try:
+        run()
+    except ImportError as why:
+        print(f"{run.__name__.split('_')[0]} is not installed: {why}", flush=True)

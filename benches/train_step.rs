@@ -1,0 +1,185 @@
+//! Whole steps of training: forward, backward and update. An element is a sample: `Kelem/s` are thousands of samples a second.
+//!
+//! `peers/train_step.py` makes the same steps with PyTorch and JAX. A step takes the next of 8 batches and gives its loss;
+//! `in one call` makes 1000 steps over data that is there, as JAX does by a scan inside one compiled function.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot run has nothing to report")]
+
+mod common;
+
+use common::{devices, group, values};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use wengert::Function;
+use wengert::data::Dataset;
+use wengert::prelude::*;
+
+const BATCHES: usize = 8;
+const STEPS: usize = 1000;
+
+struct Network {
+    name: &'static str,
+    /// Sizes of the layers, the input's first.
+    layers: &'static [usize],
+    batch: usize,
+    optimizer: fn() -> Box<dyn Optimizer>,
+    /// Whether the output is one of two, by a sigmoid and the squared error; else it is one of many, by a softmax.
+    binary: bool,
+}
+
+const MLP: Network = Network {
+    name: "mlp 784-512-512-10 adam",
+    layers: &[784, 512, 512, 10],
+    batch: 128,
+    optimizer: || Box::new(Adam::default()),
+    binary: false,
+};
+const DIGITS: Network = Network {
+    name: "mlp 64-32-16-10 sgd",
+    layers: &[64, 32, 16, 10],
+    batch: 10,
+    optimizer: || Box::new(GradientDescent::new(0.01)),
+    binary: false,
+};
+const XOR: Network = Network {
+    name: "xor 2-2-1 sgd",
+    layers: &[2, 2, 1],
+    batch: 1,
+    optimizer: || Box::new(GradientDescent::new(0.01)),
+    binary: true,
+};
+
+impl Network {
+    /// Examples and targets for so many batches.
+    fn data(&self, batches: usize) -> (Array, Array) {
+        let rows = batches * self.batch;
+        if self.binary {
+            let bit = |row: usize, column: usize| (row >> column) & 1;
+            let x = Array::from_fn(F32, &[rows, 2], |i| bit(i / 2, i % 2) as f64);
+            return (x.unwrap(), Array::from_fn(F32, &[rows, 1], |row| (bit(row, 0) ^ bit(row, 1)) as f64).unwrap());
+        }
+        (values(&[rows, self.layers[0]]), Array::from_fn(I64, &[rows], |row| (row % 10) as f64).unwrap())
+    }
+
+    /// The step out of tensors: its loss, by a function of a batch and its targets.
+    fn step(&self) -> Function {
+        let graph = Graph::new();
+        let x = graph.placeholder("x", F32, [None, Some(self.layers[0])]);
+        let mut h = x.clone();
+        for (number, sizes) in self.layers.windows(2).enumerate() {
+            let limit = (6.0 / (sizes[0] + sizes[1]) as f64).sqrt();
+            let start: Vec<f32> = values(sizes).to_f64().into_iter().map(|value| (value * limit) as f32).collect();
+            let w = graph.variable("w", Array::new(sizes, &start));
+            let b = graph.variable("b", Array::zeros(F32, &[sizes[1]]));
+            h = h.matmul(&w) + b;
+            h = match number + 2 == self.layers.len() {
+                _ if self.binary => h.sigmoid(),
+                true => h,
+                false => h.relu(),
+            };
+        }
+        let (t, loss) = if self.binary {
+            let t = graph.placeholder("t", F32, [None, Some(1)]);
+            let loss = (h - &t).square().mean();
+            (t, loss)
+        } else {
+            let t = graph.placeholder("t", I64, [None]);
+            let loss = -(t.one_hot(10, F32) * h.log_softmax(-1)).sum_axes([-1]).mean();
+            (t, loss)
+        };
+        let updates = (self.optimizer)().minimize(&loss);
+        graph.function(&[&x, &t], &[&loss]).updates(&updates).compile().unwrap()
+    }
+
+    /// The same by layers, loss and optimiser.
+    fn model(&self) -> Sequential {
+        let mut model = Sequential::new();
+        for (number, &units) in self.layers[1..].iter().enumerate() {
+            let last = number + 2 == self.layers.len();
+            model = model.add(Dense::new(units).activation(if last { Softmax } else { Relu }));
+        }
+        model
+    }
+
+    /// Batches of their own: examples and targets.
+    fn batches(&self) -> Vec<[Array; 2]> {
+        let (x, y) = self.data(BATCHES);
+        let rows = |number: usize| number * self.batch..(number + 1) * self.batch;
+        let cut = |number| [&x, &y].map(|array| array.view().slice_rows(rows(number)).unwrap().to_array().unwrap());
+        (0..BATCHES).map(cut).collect()
+    }
+
+    /// Measures steps that are called one by one.
+    fn one_by_one(&self, group: &mut BenchmarkGroup<'_, WallTime>) {
+        let (batches, function) = (self.batches(), self.step());
+        group.throughput(Throughput::Elements(self.batch as u64));
+        for (device, on) in devices() {
+            let mut session = Session::new(on).unwrap();
+            let (mut loss, mut number) = ([Array::scalar(0.0f32).unwrap()], 0);
+            group.bench_function(BenchmarkId::new(self.name, device), |bencher| {
+                bencher.iter(|| {
+                    let [x, y] = &batches[number % BATCHES];
+                    function.call_into(&mut session, &[x.view(), y.view()], &mut loss).unwrap();
+                    number += 1;
+                });
+            });
+        }
+    }
+
+    /// Measures steps of which one call makes many.
+    fn in_one_call(&self, group: &mut BenchmarkGroup<'_, WallTime>) {
+        let (x, y) = self.data(STEPS);
+        let stepwise = |array: Array| {
+            let shape = [&[STEPS, self.batch], &array.shape()[1..]].concat();
+            if array.dtype() == I64 {
+                Array::new(&shape, array.as_slice::<i64>().unwrap())
+            } else {
+                Array::new(&shape, array.as_slice::<f32>().unwrap())
+            }
+        };
+        let (x, y, function) = (stepwise(x).unwrap(), stepwise(y).unwrap(), self.step());
+        group.throughput(Throughput::Elements((STEPS * self.batch) as u64));
+        for (device, on) in devices() {
+            let mut session = Session::new(on).unwrap();
+            let mut loss = [Array::scalar(0.0f32).unwrap()];
+            group.bench_function(BenchmarkId::new(format!("{} in one call", self.name), device), |bencher| {
+                bencher.iter(|| function.call_n(&mut session, STEPS, &[x.view(), y.view()], &mut loss).unwrap());
+            });
+        }
+    }
+
+    /// Measures the step that `Sequential::fit` makes, accuracy included.
+    fn by_fit(&self, group: &mut BenchmarkGroup<'_, WallTime>) {
+        let (x, y) = self.data(BATCHES);
+        let (batches, data) = (self.batches(), Dataset::new(x, y).unwrap());
+        group.throughput(Throughput::Elements(self.batch as u64));
+        for (device, on) in devices() {
+            let mut model = self.model().device(on);
+            model.compile((self.optimizer)(), CategoricalCrossentropy, [Accuracy]).unwrap();
+            let mut step = model.train_step(&data).unwrap();
+            let mut number = 0;
+            group.bench_function(BenchmarkId::new(format!("{} as fit does", self.name), device), |bencher| {
+                bencher.iter(|| {
+                    let [x, y] = &batches[number % BATCHES];
+                    number += 1;
+                    step.run(&x.view(), &y.view()).unwrap().loss
+                });
+            });
+        }
+    }
+}
+
+fn train_step(criterion: &mut Criterion) {
+    let mut group = group(criterion, "train_step");
+    MLP.by_fit(&mut group);
+    for network in [&MLP, &DIGITS, &XOR] {
+        network.one_by_one(&mut group);
+    }
+    for network in [&DIGITS, &XOR] {
+        network.in_one_call(&mut group);
+    }
+    group.finish();
+}
+
+criterion_group!(benches, train_step);
+criterion_main!(benches);
