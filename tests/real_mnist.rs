@@ -1,16 +1,14 @@
 //! What the engine learns from handwriting.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::Write;
 use wengert::prelude::*;
 
 fn accuracy(mut model: Sequential, optimizer: Adam, train: &data::Dataset, test: &data::Dataset, fit: Fit) -> f64 {
     model.compile(optimizer, CategoricalCrossentropy, [Accuracy]).unwrap();
-    let history = model.fit(train, fit.verbose(0)).unwrap();
-    let evaluation = model.evaluate(test).unwrap();
-    println!("{history}; test: {evaluation}");
-    evaluation.get("accuracy").unwrap()
+    model.fit(train, fit.verbose(0)).unwrap();
+    model.evaluate(test).unwrap().get("accuracy").unwrap()
 }
 
 #[test]
@@ -31,6 +29,7 @@ fn mnist_is_read_right_975_times_in_1000_after_five_epochs() {
         Ok(found) => found,
         // Damaged data are no reason to skip, only missing ones.
         Err(error) if error.to_string().contains("was not found") => {
+            assert!(std::env::var("CI").is_err(), "in CI nothing is skipped: {error}");
             // Past the test harness, which hides what a test that passes prints.
             let line = "SKIPPED: MNIST is not there (WENGERT_DATA names the folder above its folder `mnist`)";
             writeln!(std::io::stderr(), "{line}").unwrap();

@@ -73,7 +73,7 @@ fn a_gradient_sees_the_mask_of_its_forward_pass() {
     let y = x.dropout(0.5, true);
     let gradient = y.sum().grad(&[&x]).remove(0);
     let ones = Array::full(DType::F64, &[1000], 1.0).unwrap();
-    let out = session(5).run(&[&y, &gradient], feed! { x => &ones }).unwrap();
+    let out = session(5).run([&y, &gradient], feed! { x => &ones }).unwrap();
     assert_eq!(out[0], out[1]);
 }
 

@@ -3,7 +3,7 @@
 use crate::choice::{Named, choose_by_name};
 use wengert_autograd::Tensor;
 
-/// A function applied to every element, or, for [`Softmax`](Activation::Softmax), to every row.
+/// A function applied to every element, or, for [`Softmax`], to every row.
 ///
 /// Known by name: `linear`, `relu`, `leaky_relu`, `elu`, `gelu`, `sigmoid`, `softplus`, `softmax`, `tanh`.
 ///

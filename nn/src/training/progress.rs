@@ -8,7 +8,7 @@ use std::io::Write;
 ///
 /// Without a writer the lines go to the [`log`] at level info, for a library does not print.
 ///
-/// With the feature `progress`, [`Progress::bar`] shows a bar for each epoch where standard error is a terminal, and
+/// With the feature `progress`, `Progress::bar` shows a bar for each epoch where standard error is a terminal, and
 /// writes a line an epoch there where it is not.
 ///
 /// ```
