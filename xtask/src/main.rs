@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod budget;
 mod build_time;
 mod check;
@@ -30,6 +31,7 @@ const TASKS: &[Task] = &[
         run: clauses::check,
     },
     Task { name: "budget", about: "lines of Rust per crate, files that are too long", run: budget::report },
+    Task { name: "bench", about: "benchmarks; training steps beside PyTorch and JAX, if there", run: bench::bench },
     Task { name: "build-time", about: "cold release build of a minimal program", run: build_time::measure },
 ];
 
