@@ -114,7 +114,7 @@ fn two_sessions_of_one_graph_draw_alike_if_their_seeds_are_alike() {
     let weight = Dense::new(7).apply(&g.constant([0.5f32; 6]).reshape([2, 3]), Mode::Train);
     let values = |seed| {
         let mut session = Session::with_seed(Device::cpu().threads(1), seed).unwrap();
-        [0, 1].map(|_| session.run(&[&drawn, &weight], &[]).unwrap())
+        [0, 1].map(|_| session.run([&drawn, &weight], &[]).unwrap())
     };
     let (one, other, different) = (values(1), values(1), values(2));
     assert_eq!(one, other);
