@@ -141,6 +141,7 @@ fn damaged_data_end_with_exit_code_1_and_name_the_file() {
         write(file, &bytes);
         refused(&folder, &["--data", data.to_str().unwrap()], &[file, words]);
     }
+    reset();
     fs::remove_file(dir.join("t10k-labels-idx1-ubyte")).unwrap();
     refused(&folder, &["--data", data.to_str().unwrap()], &["t10k-labels-idx1-ubyte", "missing"]);
 }
