@@ -220,17 +220,8 @@ impl Session {
         outputs: &mut [Array],
         per_step: bool,
     ) -> Result<(), Error> {
-        if (self.nan_trap || self.debug) && !per_step {
-            let results = self.checked_call(function, inputs)?;
-            if results.len() != outputs.len() {
-                return Err(Error::feed(format!(
-                    "the function has {} outputs, got room for {}",
-                    results.len(),
-                    outputs.len()
-                )));
-            }
-            outputs.iter_mut().zip(results).for_each(|(output, result)| *output = result);
-            return Ok(());
+        if self.nan_trap || self.debug {
+            return self.checked_steps(function, steps, inputs, outputs, per_step);
         }
         let (slot, bound) = self.bind(function, inputs, per_step)?;
         let bound = &mut self.functions[slot].bound[bound];
@@ -291,6 +282,29 @@ impl Session {
             for index in indices {
                 self.start(function.graph(), index)?;
             }
+        }
+        Ok(())
+    }
+
+    /// As [`call_into`](Session::call_into), each step looked at before it is committed.
+    fn checked_steps(
+        &mut self,
+        function: &Function,
+        steps: usize,
+        inputs: &[ArrayView<'_>],
+        outputs: &mut [Array],
+        per_step: bool,
+    ) -> Result<(), Error> {
+        let whole = inputs.iter().map(ArrayView::to_array).collect::<Result<Vec<_>, _>>()?;
+        for step in 0..steps {
+            let part = |array| if per_step { Array::row(array, step) } else { Ok(Array::view(array)) };
+            let views = whole.iter().map(part).collect::<Result<Vec<_>, _>>()?;
+            let results = self.checked_call(function, &views)?;
+            if results.len() != outputs.len() {
+                let (have, room) = (results.len(), outputs.len());
+                return Err(Error::feed(format!("the function has {have} outputs, got room for {room}")));
+            }
+            outputs.iter_mut().zip(results).for_each(|(output, result)| *output = result);
         }
         Ok(())
     }

@@ -122,6 +122,10 @@ fn the_nan_trap_names_the_op_and_the_line() {
     let mut out = [Array::zeros(DType::F32, &[]).unwrap()];
     assert!(f.call_into(&mut session, &[bad.view()], &mut out).unwrap_err().is_non_finite());
     assert_eq!(session.get(&w).unwrap().to_f64(), [1.0]);
+    // The steps of one call are looked at one by one: the first is made, the second is not.
+    let steps = Array::new(&[2, 2], &[1.0f32, 1.0, 1.0, -1.0]).unwrap();
+    let mut out = [Array::zeros(DType::F32, &[]).unwrap()];
+    assert!(f.call_n(&mut session, 2, &[steps.view()], &mut out).unwrap_err().is_non_finite());
 }
 
 #[test]

@@ -58,9 +58,12 @@ impl Device {
     /// The threads and scratch memory that run loaded programs.
     ///
     /// # Errors
-    /// When a thread cannot be started.
+    /// When a thread cannot be started, or more than 1024 are asked for: every thread takes part in every kernel.
     pub fn executor(&self) -> Result<Executor, Error> {
         Ok(Executor(match &self.0 {
+            Kind::Cpu(cpu) if cpu.threads > 1024 => {
+                return Err(Error::invalid(format!("{} threads are asked for, 1024 are the most", cpu.threads)));
+            }
             Kind::Cpu(cpu) => Running::Cpu(cpu::Executor::new(*cpu)?),
             Kind::Reference => Running::Reference(reference::Executor::default()),
         }))
