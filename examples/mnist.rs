@@ -48,6 +48,8 @@ enum Model {
 }
 
 fn main() -> ExitCode {
+    // The library warns through `log`: of a build without optimisation, of a loss that is no number.
+    env_logger::Builder::new().filter_level(log::LevelFilter::Warn).format_timestamp(None).init();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(answer) => {
