@@ -224,3 +224,19 @@ fn the_set_of_sizes_used_longest_ago_is_forgotten() {
     assert_eq!(call(0), 33);
     assert_eq!(call(1), 34);
 }
+
+#[test]
+fn a_slice_may_begin_at_any_of_its_elements() {
+    // semantics 6.3
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F32, [None]);
+    let f = g.function(&[&x], &[&(&x * 2.0)]).compile().unwrap();
+    let mut session = Session::new(Device::cpu().threads(1)).unwrap();
+    let values: Vec<f32> = (0..40).map(|i| i as f32).collect();
+    for start in 0..5 {
+        let shape = [values.len() - start];
+        let view = wengert_autograd::ArrayView::new(&shape, &values[start..]).unwrap();
+        let doubled = f.call(&mut session, &[view.into()]).unwrap()[0].to_f64();
+        assert_eq!(doubled, values[start..].iter().map(|&value| f64::from(value) * 2.0).collect::<Vec<_>>());
+    }
+}

@@ -121,6 +121,8 @@ pub(crate) struct Loaded {
 struct ExternSpec {
     name: String,
     bytes: usize,
+    /// What the start of the memory must be a multiple of: the size of an element.
+    align: usize,
     written: bool,
 }
 
@@ -161,6 +163,7 @@ impl Executor {
                 .map(|memory| ExternSpec {
                     name: memory.name.clone(),
                     bytes: memory.len * memory.dtype.size(),
+                    align: memory.dtype.size(),
                     written: memory.written,
                 })
                 .collect(),
@@ -216,8 +219,9 @@ impl Executor {
                     spec.name, spec.bytes
                 )));
             }
-            if start.align_offset(8) != 0 && len > 0 {
-                return Err(Error::invalid(format!("the memory of extern `{}` is not aligned to 8 bytes", spec.name)));
+            if !start.addr().is_multiple_of(spec.align) && len > 0 {
+                let (name, align) = (&spec.name, spec.align);
+                return Err(Error::invalid(format!("the memory of extern `{name}` is not aligned to {align} bytes")));
             }
             loaded.bases[given + 1] = start;
             given += 1;

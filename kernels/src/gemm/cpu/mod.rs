@@ -227,17 +227,22 @@ fn launch<C: Compute>(compute: C, problem: Problem, epilogue: Option<Epilogue>, 
     let each = compute.cost(&problem);
     let parts = (each.saturating_mul(problem.batches) / WORTH).clamp(1, cpu.threads);
     let whole = problem.batches.is_multiple_of(parts) || problem.batches >= 4 * parts || each < WORTH * parts;
-    let split = if problem.batches > 1 && whole { Split::Batch } else { grid(&compute, &problem, parts) };
+    let split =
+        if problem.batches > 1 && whole { Split::Batch } else { grid(&compute, &problem, parts, epilogue.is_some()) };
     Box::new(Gemms { compute, problem, epilogue, parts, split })
 }
 
+/// What an epilogue costs once for each part of a row that it runs over alone, in elements of C: it begins anew there.
+const BEGIN: usize = 64;
+
 /// The division of a matrix whose largest region costs least; in doubt along rows, which keeps rows of C whole.
-fn grid<C: Compute>(compute: &C, problem: &Problem, parts: usize) -> Split {
+fn grid<C: Compute>(compute: &C, problem: &Problem, parts: usize, epilogue: bool) -> Split {
     let (grain_rows, grain_columns) = compute.grain();
     let largest = |len: usize, grain: usize, parts: usize| (len.div_ceil(grain).div_ceil(parts) * grain).min(len);
     let cost = |rows: usize| {
-        largest(problem.n, grain_columns, parts / rows)
-            * (largest(problem.m, grain_rows, rows) + compute.column_overhead())
+        let tall = largest(problem.m, grain_rows, rows);
+        let begins = if epilogue && parts / rows > 1 { BEGIN * tall } else { 0 };
+        largest(problem.n, grain_columns, parts / rows) * (tall + compute.column_overhead()) + begins
     };
     let rows = (1..=parts).rev().min_by_key(|&rows| cost(rows)).unwrap_or(1);
     Split::Grid(rows, parts / rows)
