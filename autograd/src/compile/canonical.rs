@@ -56,8 +56,9 @@ impl Canonical {
             }
             .without_dead_code(),
         );
-        #[cfg(any(test, debug_assertions))]
-        canonical.0.verify()?;
+        if cfg!(debug_assertions) {
+            canonical.0.verify()?;
+        }
         Ok(canonical)
     }
 }

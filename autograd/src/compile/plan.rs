@@ -167,8 +167,9 @@ impl<'a> Planner<'a> {
             });
         }
         let program = Program { arena: self.arena.size, externs: self.externs, steps: self.steps };
-        #[cfg(any(test, debug_assertions))]
-        program.verify()?;
+        if cfg!(debug_assertions) {
+            program.verify()?;
+        }
         let outputs =
             fused.outputs.iter().map(|&value| (fused.values[value].ty.dtype, self.shapes[value].clone())).collect();
         Ok(Planned { program, constants, variables, outputs })
