@@ -6,6 +6,7 @@
 
 mod array;
 mod buffer;
+#[cfg(any(test, feature = "conformance"))]
 #[doc(hidden)]
 pub mod conformance;
 mod cpu;

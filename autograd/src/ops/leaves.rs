@@ -98,7 +98,9 @@ pub(super) const SIZE: OpSpec = OpSpec {
         [dim] => Ok(Arc::new(Size { dim: dim.clone(), dtype: attributes.dtype("dtype")? })),
         dims => Err(format!("one size is needed, got {dims:?}")),
     },
+    #[cfg(test)]
     checks: &[],
+    #[cfg(test)]
     misuses: &[],
 };
 

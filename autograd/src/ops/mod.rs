@@ -185,15 +185,16 @@ pub(crate) const OPS: &[OpSpec] = &[
 ];
 
 /// An op's entry in the table.
-#[cfg_attr(not(test), expect(dead_code, reason = "checks and misuses are what the generated tests visit"))]
 pub(crate) struct OpSpec {
     /// The name in the text form.
     pub(crate) name: &'static str,
     /// Makes the op from the attributes of its text form.
     pub(crate) parse: fn(&Attributes) -> Result<Arc<dyn Op>, String>,
     /// Uses that are right.
+    #[cfg(test)]
     pub(crate) checks: &'static [Check],
     /// Uses that are wrong.
+    #[cfg(test)]
     pub(crate) misuses: &'static [Misuse],
 }
 

@@ -57,10 +57,12 @@ pub(super) const SPEC: OpSpec = OpSpec {
         }
         Ok(Arc::new(Pad(before.into_iter().zip(after).collect())))
     },
+    #[cfg(test)]
     checks: &[
         one(&[(&[3, 4], -2.0, 2.0)], |x| x[0].pad([(1, 2), (0, 3)], 0.5).exp()),
         one(&[(&[3], -2.0, 2.0), (&[2, 2], -2.0, 2.0)], |x| x[0].pad([(2, 1)], x[1].sum()).exp()),
     ],
+    #[cfg(test)]
     misuses: &[misuse!(|a, _, _| a.pad([(1, 1)], 0.0)), misuse!(|a, b, _| a.pad([(1, 1), (0, 0)], b))],
 };
 

@@ -50,7 +50,7 @@ impl<R: UnaryRule> One<R> {
     }
 
     pub(super) const fn spec(checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
-        OpSpec { name: R::SCALAR.name(), parse: |_| Ok(Arc::new(One::<R>(PhantomData))), checks, misuses }
+        spec(R::SCALAR.name(), |_| Ok(Arc::new(One::<R>(PhantomData))), checks, misuses)
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) struct Two<R>(PhantomData<R>);
 
 impl<R: BinaryRule> Two<R> {
     pub(super) const fn spec(checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
-        OpSpec { name: R::SCALAR.name(), parse: |_| Ok(Arc::new(Two::<R>(PhantomData))), checks, misuses }
+        spec(R::SCALAR.name(), |_| Ok(Arc::new(Two::<R>(PhantomData))), checks, misuses)
     }
 
     /// Records the op after promoting both operands.
@@ -198,9 +198,27 @@ macro_rules! binary {
 }
 pub(super) use binary;
 
+/// An entry of the table. The uses are there for tests only, which keeps them out of everybody's build.
+#[cfg_attr(not(test), expect(unused_variables, reason = "uses are for tests"))]
+pub(super) const fn spec(
+    name: &'static str,
+    parse: fn(&Attributes) -> Result<Arc<dyn Op>, String>,
+    checks: &'static [Check],
+    misuses: &'static [Misuse],
+) -> OpSpec {
+    OpSpec {
+        name,
+        parse,
+        #[cfg(test)]
+        checks,
+        #[cfg(test)]
+        misuses,
+    }
+}
+
 /// A table entry for a function over other ops: the text form shows those, so there is nothing to read.
 pub(super) const fn composite(name: &'static str, checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
-    OpSpec { name, parse: |_| Err("it is a function over other ops".into()), checks, misuses }
+    spec(name, |_| Err("it is a function over other ops".into()), checks, misuses)
 }
 
 /// What stands on one side of an operator: a tensor, or a plain number that takes the dtype of the other side.

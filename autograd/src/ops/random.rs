@@ -62,7 +62,9 @@ pub(super) const SPEC: OpSpec = OpSpec {
         Ok(Arc::new(Random { distribution, stream, ty }))
     },
     // Two calls draw different numbers, so there is nothing to compare.
+    #[cfg(test)]
     checks: &[],
+    #[cfg(test)]
     misuses: &[
         misuse!(|a, _, _| a.graph().uniform(DType::I32, [2])),
         misuse!(|a, _, _| a.graph().normal(DType::U8, [2])),

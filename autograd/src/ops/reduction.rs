@@ -22,14 +22,11 @@ pub(super) struct Reduction<R> {
 
 impl<R: ReduceRule> Reduction<R> {
     pub(super) const fn spec(checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
-        OpSpec {
-            name: R::NAME,
-            parse: |attributes| {
-                Ok(Arc::new(Reduction::<R> { axes: attributes.sizes("axes")?, rule: std::marker::PhantomData }))
-            },
-            checks,
-            misuses,
-        }
+        let parse = |attributes: &Attributes| {
+            let axes = attributes.sizes("axes")?;
+            Ok(Arc::new(Reduction::<R> { axes, rule: std::marker::PhantomData }) as Arc<dyn Op>)
+        };
+        spec(R::NAME, parse, checks, misuses)
     }
 
     /// Records the reduction over `axes` (all when `None`), which stay as unit axes if `keepdims`.

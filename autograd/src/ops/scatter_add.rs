@@ -43,6 +43,7 @@ pub(super) const SPEC: OpSpec = OpSpec {
     parse: |attributes| {
         Ok(Arc::new(ScatterAdd(usize::try_from(attributes.int("axis")?).map_err(|_| "axis is negative")?)))
     },
+    #[cfg(test)]
     checks: &[
         one(&[(&[4, 3], -2.0, 2.0), (&[3, 3], -2.0, 2.0)], |x| {
             x[0].scatter_add(x[0].graph().constant([2i64, 0, 2]), &x[1], 0).exp()
@@ -51,6 +52,7 @@ pub(super) const SPEC: OpSpec = OpSpec {
             x[0].scatter_add(x[0].graph().arange(4).reshape([2, 2]) % 3, &x[1], -1).exp()
         }),
     ],
+    #[cfg(test)]
     misuses: &[
         misuse!(|a, b, _| a.scatter_add(b, a, 0)),
         misuse!(|a, b, _| a.scatter_add(b.cast(DType::I64), a, 0)),

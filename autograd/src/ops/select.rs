@@ -42,12 +42,14 @@ impl Op for Select {
 pub(super) const SPEC: OpSpec = OpSpec {
     name: "select",
     parse: |_| Ok(Arc::new(Select)),
+    #[cfg(test)]
     checks: &[
         one(&[(&[3, 5], 0.1, 2.0), (&[3, 5], -2.0, 2.0)], |x| x[1].greater(0.0).select(&x[0], x[0].square())),
         one(&[(&[3, 5], -2.0, 2.0), (&[5], -2.0, 2.0), (&[3, 1], -2.0, 2.0)], |x| {
             x[0].less(0.5).select(x[1].exp(), x[2].exp())
         }),
     ],
+    #[cfg(test)]
     misuses: &[
         misuse!(|a, _, _| a.select(a, a)),
         misuse!(|a, b, flag| flag.select(a, b)),

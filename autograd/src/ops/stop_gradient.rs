@@ -25,8 +25,7 @@ impl Op for StopGradient {
     }
 }
 
-pub(super) const SPEC: OpSpec =
-    OpSpec { name: "stop_gradient", parse: |_| Ok(Arc::new(StopGradient)), checks: &[], misuses: &[] };
+pub(super) const SPEC: OpSpec = spec("stop_gradient", |_| Ok(Arc::new(StopGradient)), &[], &[]);
 
 impl Tensor {
     /// The same value, through which no gradient passes: the gradient of `x * x.stop_gradient()` is `x`.

@@ -1,5 +1,6 @@
 //! Gather and ScatterAdd: rows by index, and their adjoint.
 
+#[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
 pub(crate) mod reference;

@@ -2,6 +2,7 @@
 
 use crate::Expr;
 
+#[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
 pub(crate) mod reference;

@@ -17,6 +17,7 @@
 
 use std::convert::Infallible;
 
+#[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
 pub(crate) mod reference;

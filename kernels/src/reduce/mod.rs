@@ -3,6 +3,7 @@
 use crate::Expr;
 
 mod arg;
+#[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
 mod fold;

@@ -1,5 +1,6 @@
 //! Softmax and log-softmax along the last axis.
 
+#[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
 pub(crate) mod reference;
