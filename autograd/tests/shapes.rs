@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use wengert_autograd::{Array, DType, Feed, Graph, Tensor, s};
+use wengert_autograd::{Array, DType, Device, Feed, Graph, Session, Tensor, s};
 
 fn value(tensor: &Tensor, feeds: &[(&Tensor, Feed<'_>)]) -> Vec<f64> {
     tensor.eval(feeds).unwrap().to_f64()
@@ -64,4 +64,21 @@ fn matrix_products_follow_numpy() {
     let product = stack.matmul(&m);
     assert_eq!(product.shape().unwrap(), [3, 1, 2]);
     assert_eq!(value(&product, &[]), [3.0, 4.0, 11.0, 16.0, 19.0, 28.0]);
+}
+
+#[test]
+fn an_open_axis_is_reversed_at_every_size() {
+    // semantics 1.5
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F64, [None]);
+    let flipped = x.flip([0]);
+    let slope = (&flipped * &flipped).sum().grad(&[&x]).remove(0);
+    let f = g.function(&[&x], &[&flipped, &slope]).compile().unwrap();
+    let mut session = Session::new(Device::cpu().threads(1)).unwrap();
+    for size in [0, 1, 7] {
+        let values: Vec<f64> = (0..size).map(f64::from).collect();
+        let out = f.call(&mut session, &[values.clone().into()]).unwrap();
+        assert_eq!(out[0].to_f64(), values.iter().rev().copied().collect::<Vec<_>>());
+        assert_eq!(out[1].to_f64(), values.iter().map(|value| 2.0 * value).collect::<Vec<_>>());
+    }
 }

@@ -32,17 +32,19 @@ pub(super) fn layout(access: &Access, shape: &[usize], symbols: &[Option<usize>]
                 for ((first, step), (&stride, (&size_before, &size_after))) in
                     starts.iter().zip(layout.strides.iter().zip(layout.shape.iter().zip(&result)))
                 {
+                    strides.push(stride * step);
+                    // The first of no elements is nowhere: for a flip it would be number -1.
+                    if size_after == 0 {
+                        continue;
+                    }
                     let first = size(first, symbols)?;
                     let last = first as isize + step * (size_after as isize - 1);
-                    if size_after > 0 && (first >= size_before || last < 0 || last >= size_before as isize) {
+                    if first >= size_before || last < 0 || last >= size_before as isize {
                         return Err(Error::feed(format!(
                             "slice: elements {first} to {last} of an axis of {size_before}"
                         )));
                     }
-                    if size_after > 0 {
-                        start += first as isize * stride;
-                    }
-                    strides.push(stride * step);
+                    start += first as isize * stride;
                 }
                 Layout { shape: result, strides }
             }
