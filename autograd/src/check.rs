@@ -90,12 +90,18 @@ fn noise(shape: &[usize], seed: usize) -> Result<Array, wengert_kernels::Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::OPS;
+    use crate::ops::{Check, OPS};
     use wengert_kernels::Isa;
 
     fn sample(shape: &[usize], low: f64, high: f64, seed: usize) -> Array {
         let unit = noise(shape, seed).unwrap().to_f64();
         Array::from_fn(DType::F64, shape, |i| low + (unit[i] + 1.0) / 2.0 * (high - low)).unwrap()
+    }
+
+    /// Inputs in the intervals of a check.
+    fn samples(check: &Check, seed: usize) -> Vec<Array> {
+        let inputs = check.inputs.iter().enumerate();
+        inputs.map(|(n, &(shape, low, high))| sample(shape, low, high, n + seed)).collect()
     }
 
     #[test]
@@ -104,12 +110,7 @@ mod tests {
         let mut failed = Vec::new();
         for spec in OPS {
             for (number, check) in spec.checks.iter().enumerate() {
-                let inputs: Vec<Array> = check
-                    .inputs
-                    .iter()
-                    .enumerate()
-                    .map(|(n, &(shape, low, high))| sample(shape, low, high, n + 7))
-                    .collect();
+                let inputs = samples(check, 7);
                 if let Err(why) = check_gradients(check.build, &inputs, 2) {
                     failed.push(format!("{} check {number}: {why}", spec.name));
                 }
@@ -126,12 +127,7 @@ mod tests {
         let devices: Vec<Device> = isas.map(|isa| Device::cpu().threads(2).isa(isa).unwrap()).collect();
         for spec in OPS {
             for (number, check) in spec.checks.iter().enumerate() {
-                let inputs: Vec<Array> = check
-                    .inputs
-                    .iter()
-                    .enumerate()
-                    .map(|(n, &(shape, low, high))| sample(shape, low, high, n + 3))
-                    .collect();
+                let inputs = samples(check, 3);
                 let graph = Graph::new();
                 let x: Vec<Tensor> = (inputs.iter().enumerate())
                     .map(|(n, array)| {

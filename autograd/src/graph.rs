@@ -274,7 +274,7 @@ impl Graph {
         Tensor::new(self.clone(), id)
     }
 
-    /// Records an op over operands of this graph. Other kernels of one's own may be added to the tape with it.
+    /// Records an op over operands of this graph; an operand of another graph poisons the result.
     pub(crate) fn record(&self, op: Arc<dyn Op>, inputs: &[&Tensor], location: &'static Location<'static>) -> Tensor {
         let stranger = inputs.iter().find(|input| input.graph() != self);
         let refusal = stranger.map(|_| {

@@ -271,7 +271,7 @@ impl fmt::Display for Attributes {
     }
 }
 
-/// A user's view of an op's identity: two nodes with equal keys and operands compute the same.
+/// An op's identity: two nodes with equal keys and operands compute the same.
 pub(crate) fn key(op: &Arc<dyn Op>) -> String {
     match op.lower() {
         Lower::Constant(array) if array.len() <= 16 => {
