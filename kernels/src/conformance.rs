@@ -1,7 +1,7 @@
 //! The suite that every device passes: each family's cases, run on the device and held against the reference.
 
 use crate::{Array, Base, DType, Device, Error, Extern, Kernel, Layout, Memory, Operand, Program, Step};
-use crate::{gather, gemm, map, random, reduce, softmax};
+use crate::{conv, gather, gemm, map, pool, random, reduce, softmax};
 
 /// One kernel with its operands' values.
 pub struct Case {
@@ -136,6 +136,8 @@ pub const FAMILIES: &[(&str, Cases)] = &[
     ("map", map::cases::cases),
     ("reduce", reduce::cases::cases),
     ("gemm", gemm::cases::cases),
+    ("conv", conv::cases::cases),
+    ("pool", pool::cases::cases),
     ("softmax", softmax::cases::cases),
     ("gather", gather::cases::cases),
     ("random", random::cases::cases),
@@ -187,7 +189,7 @@ macro_rules! conformance {
         mod $module {
             #[allow(unused_imports)]
             use super::*;
-            $crate::conformance!(@tests $device, map reduce gemm softmax gather random);
+            $crate::conformance!(@tests $device, map reduce gemm conv pool softmax gather random);
         }
     };
     (@tests $device:expr, $($family:ident)*) => {$(

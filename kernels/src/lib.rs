@@ -1,7 +1,7 @@
 //! Arrays, devices and kernels of the [wengert](https://docs.rs/wengert) automatic differentiation engine.
 //!
-//! A *kernel* is a description in plain data ([`Map`], [`Reduce`], [`Gemm`], [`Softmax`], [`Gather`], [`ScatterAdd`],
-//! [`Random`]); a [`Program`] is a list of them over planned memory; a [`Device`] loads a program and runs it. Each family
+//! A *kernel* is a description in plain data ([`Map`], [`Reduce`], [`Gemm`], [`Conv`], [`Pool`], [`Softmax`],
+//! [`Gather`], [`ScatterAdd`], [`Random`]); a [`Program`] is a list of them over planned memory; a [`Device`] loads a program and runs it. Each family
 //! is one folder: description and contract in `mod.rs`, a naive `f64` reference, and one implementation per device.
 
 mod array;
@@ -9,6 +9,7 @@ mod buffer;
 #[cfg(any(test, feature = "conformance"))]
 #[doc(hidden)]
 pub mod conformance;
+mod conv;
 mod cpu;
 mod device;
 mod dtype;
@@ -19,16 +20,19 @@ mod gather;
 mod gemm;
 mod layout;
 mod map;
+mod pool;
 mod program;
 mod random;
 mod reduce;
 mod reference;
+mod slide;
 mod softmax;
 #[doc(hidden)]
 pub mod text;
 
 pub use array::{Array, ArrayView};
 pub use buffer::Buffer;
+pub use conv::{Conv, ConvPass};
 pub use device::{Device, Executor, Isa, Loaded, Memory};
 pub use dtype::{DType, Element};
 pub use error::Error;
@@ -39,7 +43,9 @@ pub use gemm::Gemm;
 pub use half;
 pub use layout::{Layout, checked_len};
 pub use map::Map;
+pub use pool::{Pool, PoolOp};
 pub use program::{Base, Extern, Kernel, Operand, Program, Step};
 pub use random::{Distribution, Philox, Random};
 pub use reduce::{Reduce, ReduceOp};
+pub use slide::Slide;
 pub use softmax::Softmax;

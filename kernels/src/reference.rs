@@ -2,8 +2,8 @@
 //!
 //! It is the measure of every other device, and it never shares code with one. Integers beyond 2^53 are not represented.
 
-use crate::{Base, Element, Error, Kernel, Memory, Operand, Program, Step, dispatch};
-use crate::{gather, gemm, map, random, reduce, softmax};
+use crate::{Base, Element, Error, Expr, Kernel, Memory, Operand, Program, Step, dispatch};
+use crate::{conv, gather, gemm, map, pool, random, reduce, softmax};
 
 /// An operand's elements in row-major order.
 #[derive(Clone, Debug)]
@@ -110,11 +110,27 @@ fn evaluate(step: &Step, inputs: &[Values]) -> Results {
         Kernel::Map(map) => map::reference::map(map, inputs, &step.outputs),
         Kernel::Reduce(reduce) => reduce::reference::reduce(reduce, inputs, &step.outputs),
         Kernel::Gemm(gemm) => gemm::reference::gemm(gemm, inputs),
+        Kernel::Conv(conv) => conv::reference::conv(conv, inputs, &step.outputs[0].layout.shape),
+        Kernel::Pool(pool) => pool::reference::pool(pool, inputs, &step.outputs[0].layout.shape),
         Kernel::Softmax(softmax) => softmax::reference::softmax(softmax, inputs),
         Kernel::Gather(gather) => gather::reference::gather(gather, inputs),
         Kernel::ScatterAdd(scatter) => gather::reference::scatter_add(scatter, inputs),
         Kernel::Random(random) => random::reference::random(random, inputs, &step.outputs[0]),
     }
+}
+
+/// What an epilogue makes of a kernel's result, or the result.
+pub(crate) fn finish(epilogue: Option<&Expr>, result: Vec<f64>, extra: &[Values], shape: &[usize]) -> Vec<Vec<f64>> {
+    let Some(expr) = epilogue else { return vec![result] };
+    let mut results = vec![Vec::with_capacity(result.len()); expr.outputs().len()];
+    for (flat, &value) in result.iter().enumerate() {
+        let taken: Vec<f64> = std::iter::once(value).chain(extra.iter().map(|values| values.data[flat])).collect();
+        let given = map::reference::eval(expr, &taken, &unravel(shape, flat));
+        for (result, value) in results.iter_mut().zip(given) {
+            result.push(value);
+        }
+    }
+    results
 }
 
 /// The index along each axis of the element with row-major number `flat`.

@@ -4,7 +4,7 @@
 //! chosen, scratch sizes settled. A run then only walks the launches. It allocates nothing and takes no lock.
 
 use crate::{Base, Buffer, Error, Kernel, Memory, Operand, Program, Step};
-use crate::{gather, gemm, map, random, reduce, softmax};
+use crate::{conv, gather, gemm, map, pool, random, reduce, softmax};
 
 mod isa;
 pub(crate) mod rows;
@@ -255,6 +255,8 @@ fn prepare(step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
         Kernel::Map(map) => map::cpu::prepare(map, step, cpu),
         Kernel::Reduce(reduce) => reduce::cpu::prepare(reduce, step, cpu),
         Kernel::Gemm(gemm) => gemm::cpu::prepare(gemm, step, cpu),
+        Kernel::Conv(conv) => conv::cpu::prepare(conv, step, cpu),
+        Kernel::Pool(pool) => pool::cpu::prepare(pool, step, cpu),
         Kernel::Softmax(softmax) => softmax::cpu::prepare(softmax, step, cpu),
         Kernel::Gather(gather) => gather::cpu::prepare_gather(gather, step, cpu),
         Kernel::ScatterAdd(scatter) => gather::cpu::prepare_scatter_add(scatter, step, cpu),

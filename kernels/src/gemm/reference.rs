@@ -1,8 +1,8 @@
 //! The family on the reference device.
 
 use crate::{
-    Gemm, map,
-    reference::{Results, Values, unravel},
+    Gemm,
+    reference::{Results, Values, finish},
 };
 
 pub(crate) fn gemm(gemm: &Gemm, inputs: &[Values]) -> Results {
@@ -19,23 +19,9 @@ pub(crate) fn gemm(gemm: &Gemm, inputs: &[Values]) -> Results {
             }
         }
     }
-    let mut results = match &gemm.epilogue {
-        None => vec![c],
-        Some(expr) => {
-            let mut shape = a.shape.clone();
-            shape[rank - 1] = n;
-            let mut results = vec![Vec::with_capacity(c.len()); expr.outputs().len()];
-            for (flat, &value) in c.iter().enumerate() {
-                let taken: Vec<f64> =
-                    std::iter::once(value).chain(extra.iter().map(|values| values.data[flat])).collect();
-                let given = map::reference::eval(expr, &taken, &unravel(&shape, flat));
-                for (result, value) in results.iter_mut().zip(given) {
-                    result.push(value);
-                }
-            }
-            results
-        }
-    };
+    let mut shape = a.shape.clone();
+    shape[rank - 1] = n;
+    let mut results = finish(gemm.epilogue.as_ref(), c, extra, &shape);
     if gemm.column_sums {
         results.push((0..n).map(|column| (0..k).map(|i| b.data[i * n + column]).sum()).collect());
     }

@@ -3,7 +3,8 @@
 use super::{Base, Extern, Kernel, Operand, Program, Step};
 use crate::text::{Cursor, escape, unescape};
 use crate::{
-    DType, Distribution, Error, Expr, Gather, Gemm, Layout, Map, Random, Reduce, ReduceOp, ScatterAdd, Softmax,
+    Conv, ConvPass, DType, Distribution, Error, Expr, Gather, Gemm, Layout, Map, Pool, PoolOp, Random, Reduce,
+    ReduceOp, ScatterAdd, Slide, Softmax,
 };
 use std::{fmt, str::FromStr};
 
@@ -99,6 +100,17 @@ impl fmt::Display for Kernel {
                 parts.extend(column_sums.then(|| "column_sums".into()));
                 parts.extend(expression("epilogue", epilogue));
             }
+            Kernel::Conv(conv) => {
+                parts.extend(sliding(conv.slides));
+                parts.extend((conv.groups != 1).then(|| format!("groups={}", conv.groups)));
+                parts.extend(conv.channel_sums.then(|| "channel_sums".into()));
+                parts.extend(expression("epilogue", &conv.epilogue));
+            }
+            Kernel::Pool(pool) => {
+                parts.push(format!("window={:?}", pool.window));
+                parts.extend(sliding(pool.slides));
+                parts.extend(expression("epilogue", &pool.epilogue));
+            }
             Kernel::Softmax(Softmax { log: _ }) => {}
             Kernel::Gather(Gather { axis }) | Kernel::ScatterAdd(ScatterAdd { axis }) => {
                 parts.push(format!("axis={axis}"));
@@ -111,6 +123,20 @@ impl fmt::Display for Kernel {
         f.write_str(self.name())?;
         if parts.is_empty() { Ok(()) } else { write!(f, "{{{}}}", parts.join(", ")) }
     }
+}
+
+/// What of a window's movement is not plain.
+fn sliding(slides: [Slide; 2]) -> impl Iterator<Item = String> {
+    let part = move |name: &str, get: fn(Slide) -> usize| {
+        let values = slides.map(get);
+        (values != [get(Slide::PLAIN); 2]).then(|| format!("{name}={values:?}"))
+    };
+    let parts = [
+        part("strides", |slide| slide.stride),
+        part("dilation", |slide| slide.dilation),
+        part("padding", |slide| slide.padding),
+    ];
+    parts.into_iter().flatten()
 }
 
 impl FromStr for Program {
@@ -206,6 +232,12 @@ struct Attributes {
     axes: Option<Vec<usize>>,
     axis: Option<usize>,
     column_sums: Option<bool>,
+    channel_sums: Option<bool>,
+    window: Option<[usize; 2]>,
+    strides: Option<[usize; 2]>,
+    dilation: Option<[usize; 2]>,
+    padding: Option<[usize; 2]>,
+    groups: Option<usize>,
     distribution: Option<Distribution>,
     stream: Option<u64>,
 }
@@ -219,7 +251,7 @@ impl Attributes {
         let start = cursor.clone();
         let what = format!("one of {}", known.join(", "));
         let name = cursor.word(&what, |word| known.iter().copied().find(|&name| name == word))?;
-        if name != "column_sums" {
+        if !matches!(name, "column_sums" | "channel_sums") {
             cursor.expect("=")?;
         }
         let first = match name {
@@ -230,6 +262,12 @@ impl Attributes {
             "axes" => set(&mut self.axes, cursor.list("[", "]", Cursor::number)?),
             "axis" => set(&mut self.axis, cursor.number()?),
             "stream" => set(&mut self.stream, cursor.number()?),
+            "groups" => set(&mut self.groups, cursor.number()?),
+            "window" => set(&mut self.window, pair(cursor)?),
+            "strides" => set(&mut self.strides, pair(cursor)?),
+            "dilation" => set(&mut self.dilation, pair(cursor)?),
+            "padding" => set(&mut self.padding, pair(cursor)?),
+            "channel_sums" => set(&mut self.channel_sums, true),
             "op" => {
                 let find = |word: &str| REDUCTIONS.into_iter().find(|&op| reduction(op) == word);
                 set(&mut self.op, cursor.word(&REDUCTIONS.map(reduction).join(", "), find)?)
@@ -244,11 +282,38 @@ impl Attributes {
     }
 }
 
+impl Attributes {
+    fn slides(&self) -> [Slide; 2] {
+        [0, 1].map(|axis| Slide {
+            stride: self.strides.map_or(Slide::PLAIN.stride, |pair| pair[axis]),
+            dilation: self.dilation.map_or(Slide::PLAIN.dilation, |pair| pair[axis]),
+            padding: self.padding.map_or(Slide::PLAIN.padding, |pair| pair[axis]),
+        })
+    }
+}
+
+/// Two numbers, one for the height and one for the width.
+fn pair(cursor: &mut Cursor<'_>) -> Result<[usize; 2], Error> {
+    let place = cursor.clone();
+    let values: Vec<usize> = cursor.list("[", "]", Cursor::number)?;
+    values.try_into().map_err(|_| place.error("two numbers belong here"))
+}
+
 fn kernel(cursor: &mut Cursor<'_>) -> Result<Kernel, Error> {
+    const CONV: &[&str] = &["strides", "dilation", "padding", "groups", "channel_sums", "epilogue"];
+    const POOL: &[&str] = &["window", "strides", "dilation", "padding", "epilogue"];
     const FAMILIES: &[(&str, &[&str])] = &[
         ("map", &["expr", "segments"]),
         ("reduce", &["op", "axes", "prologue", "epilogue"]),
         ("gemm", &["column_sums", "epilogue"]),
+        ("conv", CONV),
+        ("conv_input_gradient", CONV),
+        ("conv_weight_gradient", CONV),
+        ("max_pool", POOL),
+        ("max_pool_gather", POOL),
+        ("max_pool_scatter", POOL),
+        ("sum_pool", POOL),
+        ("sum_pool_scatter", POOL),
         ("softmax", &[]),
         ("log_softmax", &[]),
         ("gather", &["axis"]),
@@ -280,7 +345,30 @@ fn kernel(cursor: &mut Cursor<'_>) -> Result<Kernel, Error> {
             distribution: given.distribution.ok_or_else(|| missing("distribution"))?,
             stream: given.stream.ok_or_else(|| missing("stream"))?,
         }),
-        _ => Kernel::Softmax(Softmax { log: name == "log_softmax" }),
+        "softmax" | "log_softmax" => Kernel::Softmax(Softmax { log: name == "log_softmax" }),
+        "conv" | "conv_input_gradient" | "conv_weight_gradient" => Kernel::Conv(Conv {
+            pass: match name {
+                "conv" => ConvPass::Forward,
+                "conv_input_gradient" => ConvPass::InputGradient,
+                _ => ConvPass::WeightGradient,
+            },
+            slides: given.slides(),
+            groups: given.groups.unwrap_or(1),
+            channel_sums: given.channel_sums.is_some(),
+            epilogue: given.epilogue,
+        }),
+        _ => Kernel::Pool(Pool {
+            op: match name {
+                "max_pool" => PoolOp::Max,
+                "max_pool_gather" => PoolOp::MaxGather,
+                "max_pool_scatter" => PoolOp::MaxScatter,
+                "sum_pool" => PoolOp::Sum,
+                _ => PoolOp::SumScatter,
+            },
+            window: given.window.ok_or_else(|| missing("window"))?,
+            slides: given.slides(),
+            epilogue: given.epilogue,
+        }),
     })
 }
 
@@ -303,6 +391,17 @@ mod tests {
             Kernel::Gather(Gather { axis: 1 }),
             Kernel::ScatterAdd(ScatterAdd { axis: usize::MAX }),
         ];
+        let slide = Slide { stride: 2, dilation: 3, padding: 4 };
+        for pass in [ConvPass::Forward, ConvPass::InputGradient, ConvPass::WeightGradient] {
+            let (slides, epilogue) = ([slide, Slide::PLAIN], Some(negate.clone()));
+            kernels.push(Kernel::Conv(Conv { pass, slides, groups: 5, channel_sums: true, epilogue }));
+        }
+        let slides = [Slide::PLAIN; 2];
+        let (pass, epilogue) = (ConvPass::Forward, None);
+        kernels.push(Kernel::Conv(Conv { pass, slides, groups: 1, channel_sums: false, epilogue }));
+        for op in [PoolOp::Max, PoolOp::MaxGather, PoolOp::MaxScatter, PoolOp::Sum, PoolOp::SumScatter] {
+            kernels.push(Kernel::Pool(Pool { op, window: [2, 3], slides: [slide; 2], epilogue: Some(negate.clone()) }));
+        }
         for op in REDUCTIONS {
             kernels.push(Kernel::Reduce(Reduce { op, axes: vec![], prologue: None, epilogue: Some(negate.clone()) }));
         }
@@ -386,7 +485,7 @@ extern 0 \"w\" f32[6] written
                 "line 2, column 10: expected a string with known escapes, found `\"`",
             ),
             ("program arena=0\nstep", "line 2, column 1: expected `extern` or `%`, found `step`"),
-            ("program arena=0\n%0: conv () -> ()", "line 2, column 5: expected a kernel, found `conv`"),
+            ("program arena=0\n%0: fft () -> ()", "line 2, column 5: expected a kernel, found `fft`"),
             ("program arena=0\n%0: map () -> ()", "line 2, column 5: map needs expr"),
             (
                 "program arena=0\n%0: gemm{axis=1} () -> ()",

@@ -3,6 +3,8 @@
 use super::{Base, Kernel, Operand, Program, Step};
 use crate::{DType, Distribution, Error, Expr, Layout, ReduceOp, checked_len};
 
+mod images;
+
 type Check = Result<(), String>;
 
 pub(super) fn program(program: &Program) -> Result<(), Error> {
@@ -90,12 +92,14 @@ fn roles(step: &Step) -> impl Iterator<Item = (Role, &Operand)> {
     inputs.chain(step.outputs.iter().enumerate().map(|(n, operand)| (Role::Output(n), operand)))
 }
 
+fn counts(step: &Step, inputs: usize, outputs: usize) -> Check {
+    ensure(step.inputs.len() == inputs && step.outputs.len() == outputs, || {
+        format!("takes {inputs} inputs and {outputs} outputs, got {} and {}", step.inputs.len(), step.outputs.len())
+    })
+}
+
 fn contract(step: &Step) -> Check {
-    let counts = |inputs: usize, outputs: usize| {
-        ensure(step.inputs.len() == inputs && step.outputs.len() == outputs, || {
-            format!("takes {inputs} inputs and {outputs} outputs, got {} and {}", step.inputs.len(), step.outputs.len())
-        })
-    };
+    let counts = |inputs: usize, outputs: usize| counts(step, inputs, outputs);
     match &step.kernel {
         Kernel::Map(map) => {
             let (inputs, outputs) = (map.expr.inputs().len(), map.expr.outputs().len());
@@ -158,6 +162,8 @@ fn contract(step: &Step) -> Check {
             })?;
             finish(gemm.epilogue.as_ref(), &step.inputs[2..], written, a.dtype, &shape)
         }
+        Kernel::Conv(conv) => images::conv(conv, step),
+        Kernel::Pool(pool) => images::pool(pool, step),
         Kernel::Softmax(_) => {
             counts(1, 1)?;
             let (x, y) = (&step.inputs[0], &step.outputs[0]);
@@ -268,7 +274,8 @@ fn overwritable_from(kernel: &Kernel) -> usize {
     match kernel {
         Kernel::Map(_) | Kernel::Softmax(_) => 0,
         Kernel::ScatterAdd(_) => 0,
-        Kernel::Gemm(_) => 2,
+        Kernel::Gemm(_) | Kernel::Conv(_) => 2,
+        Kernel::Pool(pool) => pool.op.inputs(),
         Kernel::Reduce(reduce) => reduce.prologue.as_ref().map_or(1, |expr| expr.inputs().len()),
         Kernel::Gather(_) | Kernel::Random(_) => usize::MAX,
     }

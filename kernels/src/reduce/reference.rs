@@ -1,7 +1,7 @@
 use super::ReduceOp;
 use crate::{
     DType, Error, Operand, Reduce, map,
-    reference::{Results, Values, unravel},
+    reference::{Results, Values, finish, unravel},
 };
 
 pub(crate) fn reduce(reduce: &Reduce, inputs: &[Values], outputs: &[Operand]) -> Results {
@@ -58,15 +58,5 @@ pub(crate) fn reduce(reduce: &Reduce, inputs: &[Values], outputs: &[Operand]) ->
     // The sum of no floats is 0, not the -0 that an empty `sum` gives.
     let values: Vec<f64> = values.map(|value: f64| value + 0.0).collect();
 
-    let Some(epilogue) = &reduce.epilogue else { return Ok(vec![values]) };
-    let mut results = vec![vec![]; epilogue.outputs().len()];
-    for (flat, &value) in values.iter().enumerate() {
-        let mut element = vec![value];
-        element.extend(inputs[taken..].iter().map(|input| input.data[flat]));
-        let index = unravel(&kept_shape, flat);
-        for (result, value) in results.iter_mut().zip(map::reference::eval(epilogue, &element, &index)) {
-            result.push(value);
-        }
-    }
-    Ok(results)
+    Ok(finish(reduce.epilogue.as_ref(), values, &inputs[taken..], &kept_shape))
 }
