@@ -1,8 +1,8 @@
 //! What an op is: a name, a rule for its type, a gradient in graph ops, and the kernel it becomes.
 
-use crate::{DType, Dim, Dims, Grad, Origin, Tensor, TensorType};
+use crate::{DType, Dim, Dims, Grad, Origin, Sliding, Tensor, TensorType};
 use std::{any::Any, borrow::Cow, fmt, sync::Arc};
-use wengert_kernels::{Array, Binary, Distribution, ReduceOp, Unary};
+use wengert_kernels::{Array, Binary, ConvPass, Distribution, PoolOp, ReduceOp, Unary};
 
 /// An operation of the tape. Implementations are small immutable values; `autograd/src/ops/` has one file for each.
 pub trait Op: fmt::Debug + Send + Sync + Any {
@@ -107,6 +107,25 @@ pub enum Lower {
     Reduce(ReduceOp, Vec<usize>),
     /// The product of matrices `[batch.., m, k]` and `[batch.., k, n]` with equal batch axes.
     MatMul,
+    /// A product of images `[n, h, w, c]`, filters `[kh, kw, c / groups, o]` and results `[n, p, q, o]`: two of them give the
+    /// third.
+    Conv {
+        /// Which of the three.
+        pass: ConvPass,
+        /// How the filter slides over the image.
+        sliding: Sliding,
+        /// Into how many groups the channels are divided.
+        groups: usize,
+    },
+    /// A map between images `[n, h, w, c]` and results `[n, p, q, c]`.
+    Pool {
+        /// Which.
+        op: PoolOp,
+        /// Height and width of the window.
+        window: [usize; 2],
+        /// How the window slides over the image.
+        sliding: Sliding,
+    },
     /// Softmax along the last axis, or its logarithm.
     Softmax {
         /// Whether the logarithm is taken.

@@ -57,6 +57,7 @@ mod tests {
 
     #[test]
     fn taps_are_those_with_a_pixel() {
+        // semantics 1.11
         for stride in 1..4 {
             for dilation in 1..4 {
                 for padding in 0..6 {

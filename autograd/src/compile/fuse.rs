@@ -3,9 +3,9 @@
 use super::group::Grouping;
 use super::{Canonical, Policy};
 use crate::op::View;
-use crate::{Dim, Dims, Error, TensorType};
+use crate::{Dim, Dims, Error, Sliding, TensorType};
 use std::{collections::HashMap, fmt};
-use wengert_kernels::{Array, Distribution, Expr, ReduceOp};
+use wengert_kernels::{Array, ConvPass, Distribution, Expr, PoolOp, ReduceOp};
 
 /// A function as kernels.
 #[derive(Clone)]
@@ -76,6 +76,19 @@ pub(crate) enum Kind {
         column_sums: bool,
         epilogue: Option<Expr>,
     },
+    Conv {
+        pass: ConvPass,
+        sliding: Sliding,
+        groups: usize,
+        channel_sums: bool,
+        epilogue: Option<Expr>,
+    },
+    Pool {
+        op: PoolOp,
+        window: [usize; 2],
+        sliding: Sliding,
+        epilogue: Option<Expr>,
+    },
     Softmax {
         log: bool,
     },
@@ -94,6 +107,16 @@ impl Kind {
             Kind::Map(_) => "map",
             Kind::Reduce { .. } => "reduce",
             Kind::Gemm { .. } => "gemm",
+            Kind::Conv { pass: ConvPass::Forward, .. } => "conv",
+            Kind::Conv { pass: ConvPass::InputGradient, .. } => "conv_input_gradient",
+            Kind::Conv { pass: ConvPass::WeightGradient, .. } => "conv_weight_gradient",
+            Kind::Pool { op, .. } => match op {
+                PoolOp::Max => "max_pool",
+                PoolOp::MaxGather => "max_pool_gather",
+                PoolOp::MaxScatter => "max_pool_scatter",
+                PoolOp::Sum => "sum_pool",
+                PoolOp::SumScatter => "sum_pool_scatter",
+            },
             Kind::Softmax { log: false } => "softmax",
             Kind::Softmax { log: true } => "log_softmax",
             Kind::Gather(_) => "gather",
@@ -101,6 +124,30 @@ impl Kind {
             Kind::Random(..) => "random",
             Kind::Concat(_) => "concat",
             Kind::Pad(_) => "pad",
+        }
+    }
+
+    /// The number of the first input that an epilogue reads, for kernels that can have one.
+    pub(crate) fn own_inputs(&self) -> Option<usize> {
+        match self {
+            Kind::Gemm { .. } | Kind::Conv { .. } => Some(2),
+            Kind::Pool { op, .. } => Some(if matches!(op, PoolOp::MaxGather | PoolOp::MaxScatter) { 2 } else { 1 }),
+            Kind::Reduce { prologue, .. } => Some(prologue.as_ref().map_or(1, |expr| expr.inputs().len())),
+            _ => None,
+        }
+    }
+
+    /// Whether the kernel's last output is the sums over its second input that it makes in passing.
+    pub(crate) fn sums_in_passing(&self) -> bool {
+        matches!(self, Kind::Gemm { column_sums: true, .. } | Kind::Conv { channel_sums: true, .. })
+    }
+
+    /// The axes of a sum over its second input that the kernel could make in passing, unless it makes one already.
+    fn could_sum(&self, rank: usize) -> Option<&'static [usize]> {
+        match self {
+            Kind::Gemm { column_sums: false, .. } if rank == 2 => Some(&[0]),
+            Kind::Conv { pass: ConvPass::WeightGradient, channel_sums: false, .. } => Some(&[0, 1, 2]),
+            _ => None,
         }
     }
 
@@ -142,31 +189,35 @@ impl Fused {
         readers
     }
 
-    /// A sum of the columns of a matrix that a product streams through anyway becomes the product's second result: the
-    /// gradient of a bias beside that of its weights.
+    /// A sum of the columns of a matrix, or of the channels of an image, that a product streams through anyway becomes the
+    /// product's second result: the gradient of a bias beside that of its weights.
     fn sum_columns(&mut self) {
         let readers = self.readers();
         for number in 0..self.kernels.len() {
             let reduce = &self.kernels[number];
-            let plain = matches!(&reduce.kind, Kind::Reduce { op: ReduceOp::Sum, axes, prologue: None, epilogue: None } if axes == &[0]);
-            if !plain || reduce.spaces[0].len() != 2 || !reduce.inputs[0].views.is_empty() {
+            let Kind::Reduce { op: ReduceOp::Sum, axes, prologue: None, epilogue: None } = &reduce.kind else {
+                continue;
+            };
+            if !reduce.inputs[0].views.is_empty() {
                 continue;
             }
+            let axes = axes.clone();
             let (operand, sums) = (reduce.inputs[0].value, reduce.outputs[0]);
             if !self.values[operand].ty.dtype.is_float() {
                 continue;
             }
             let first_reader = readers[sums].first().copied().unwrap_or(usize::MAX);
             let product = readers[operand].iter().copied().find(|&reader| {
-                let gemm = &self.kernels[reader];
-                let takes = matches!(gemm.kind, Kind::Gemm { column_sums: false, .. });
-                takes && gemm.spaces[0].len() == 2 && gemm.inputs[1] == Access::whole(operand) && reader < first_reader
+                let product = &self.kernels[reader];
+                let takes = product.kind.could_sum(product.spaces[0].len()).is_some_and(|sums| sums == axes);
+                takes && product.inputs[1] == Access::whole(operand) && reader < first_reader
             });
             if let Some(product) = product {
-                let gemm = &mut self.kernels[product];
-                gemm.outputs.push(sums);
-                if let Kind::Gemm { column_sums, .. } = &mut gemm.kind {
-                    *column_sums = true;
+                let product = &mut self.kernels[product];
+                product.outputs.push(sums);
+                match &mut product.kind {
+                    Kind::Gemm { column_sums: sums, .. } | Kind::Conv { channel_sums: sums, .. } => *sums = true,
+                    _ => (),
                 }
                 self.kernels[number].outputs.clear();
             }
@@ -324,6 +375,13 @@ impl fmt::Display for Fused {
                 }
                 Kind::Gemm { column_sums, epilogue } => {
                     write!(f, "{}{}", if *column_sums { " column_sums" } else { "" }, expr("epilogue", epilogue))?;
+                }
+                Kind::Conv { pass: _, sliding, groups, channel_sums, epilogue } => {
+                    let sums = if *channel_sums { " channel_sums" } else { "" };
+                    write!(f, "{} groups={groups}{sums}{}", sliding.attributes(), expr("epilogue", epilogue))?;
+                }
+                Kind::Pool { op: _, window, sliding, epilogue } => {
+                    write!(f, " {window:?}{}{}", sliding.attributes(), expr("epilogue", epilogue))?;
                 }
                 Kind::Gather(axis) | Kind::ScatterAdd(axis) | Kind::Concat(axis) => write!(f, " axis={axis}")?,
                 Kind::Random(distribution, stream) => write!(f, " {distribution:?} stream={stream}")?,

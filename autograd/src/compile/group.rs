@@ -10,7 +10,7 @@ use super::{Ir, IrNode, Policy};
 use crate::op::{Lower, View};
 use crate::{DType, Dim, TensorType};
 use std::collections::{HashMap, HashSet};
-use wengert_kernels::{Literal, Unary};
+use wengert_kernels::{ConvPass, Literal, Unary};
 
 /// More instructions than this make a kernel's registers spill and its compile time grow.
 const LARGEST: usize = 64;
@@ -68,6 +68,11 @@ pub(super) enum Operand {
     Computed,
     /// Read from memory.
     Read,
+}
+
+/// Whether the kernel that an op becomes can compute a map of its result before it is stored.
+fn can_have_epilogue(lower: &Lower) -> bool {
+    matches!(lower, Lower::MatMul | Lower::Reduce(..) | Lower::Conv { .. } | Lower::Pool { .. })
 }
 
 impl<'a> Grouping<'a> {
@@ -326,7 +331,7 @@ impl<'a> Grouping<'a> {
     /// Makes the map of all consumers of a product or reduction its epilogue.
     fn absorb_consumers(&mut self, n: usize) {
         let free = !self.is_end[n] && !self.elsewhere[n];
-        let fusable = self.policy.fuse && matches!(self.lower[n], Lower::MatMul | Lower::Reduce(..)) && free;
+        let fusable = self.policy.fuse && can_have_epilogue(&self.lower[n]) && free;
         let Some(&first) = self.consumers[n].first() else { return };
         let Some(group) = self.group_of[first] else { return };
         let target = &self.groups[group];
@@ -347,9 +352,14 @@ impl<'a> Grouping<'a> {
         let Lower::Reduce(wengert_kernels::ReduceOp::Sum, axes) = &self.lower[n] else { return false };
         let operand = self.node(n).inputs[0];
         let product = |&consumer: &usize| {
-            matches!(self.lower[consumer], Lower::MatMul) && self.node(consumer).inputs[1] == operand
+            let sums: &[usize] = match &self.lower[consumer] {
+                Lower::MatMul if self.ty(operand).rank() == 2 => &[0],
+                Lower::Conv { pass: ConvPass::WeightGradient, .. } => &[0, 1, 2],
+                _ => return false,
+            };
+            axes == sums && self.node(consumer).inputs[1] == operand
         };
-        axes == &[0] && self.ty(operand).rank() == 2 && self.consumers[operand].iter().any(product)
+        self.consumers[operand].iter().any(product)
     }
 
     /// Marks the operands of a kernel that is not a map.

@@ -273,6 +273,10 @@ impl Maker<'_> {
         };
         let kind = match self.grouping.lower[n].clone() {
             Lower::MatMul => Kind::Gemm { column_sums: false, epilogue },
+            Lower::Conv { pass, sliding, groups } => {
+                Kind::Conv { pass, sliding, groups, channel_sums: false, epilogue }
+            }
+            Lower::Pool { op, window, sliding } => Kind::Pool { op, window, sliding, epilogue },
             Lower::Reduce(op, axes) => {
                 space = self.grouping.ty(node.inputs[0]).shape.clone();
                 Kind::Reduce { op, axes, prologue, epilogue }

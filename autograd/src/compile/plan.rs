@@ -6,8 +6,8 @@ use super::layout::{layout, size, sizes};
 use crate::{DType, Error};
 use std::fmt;
 use wengert_kernels::{
-    Array, Base, Expr, Extern, Gather, Gemm, Kernel, Layout, Map, Operand, Program, Random, Reduce, ScatterAdd,
-    Softmax, Step,
+    Array, Base, Conv, ConvPass, Expr, Extern, Gather, Gemm, Kernel, Layout, Map, Operand, Pool, PoolOp, Program,
+    Random, Reduce, ScatterAdd, Softmax, Step,
 };
 
 /// A program for one set of sizes, and what its externs are: inputs, constants, variables (ascending), outputs.
@@ -244,16 +244,17 @@ impl<'a> Planner<'a> {
         let mut reads = kernel.inputs.iter().enumerate().filter(|(_, access)| access.value == old);
         reads.all(|(number, access)| {
             let (input_segment, output_segment) = match &kernel.kind {
-                Kind::Map(expr) => (number / expr.inputs().len().max(1), place.map(|place| place / expr.outputs().len())),
-                Kind::Gemm { .. } if number >= 2 => (0, Some(0)),
-                Kind::Reduce { prologue, .. } if number >= prologue.as_ref().map_or(1, |expr| expr.inputs().len()) => (0, Some(0)),
+                Kind::Map(expr) => {
+                    (number / expr.inputs().len().max(1), place.map(|place| place / expr.outputs().len()))
+                }
+                kind if kind.own_inputs().is_some_and(|own| number >= own) => (0, Some(0)),
                 _ => return false,
             };
             Some(input_segment) == output_segment
                 && access.views.is_empty()
                 && self.shapes[old] == self.shapes[new]
                 && self.dtype(old).size() == self.dtype(new).size()
-                && !matches!(&kernel.kind, Kind::Gemm { column_sums: true, .. } if place == Some(kernel.outputs.len() - 1))
+                && !(kernel.kind.sums_in_passing() && place == Some(kernel.outputs.len() - 1))
         })
     }
 
@@ -324,11 +325,8 @@ impl<'a> Planner<'a> {
         for (number, access) in kernel.inputs.iter().enumerate() {
             let space = match &kernel.kind {
                 Kind::Map(expr) => Some(&spaces[number / expr.inputs().len().max(1)]),
-                Kind::Reduce { prologue, .. } if number < prologue.as_ref().map_or(1, |expr| expr.inputs().len()) => {
-                    Some(&spaces[0])
-                }
-                Kind::Reduce { .. } => Some(&outputs[0].layout.shape),
-                Kind::Gemm { .. } if number >= 2 => Some(&outputs[0].layout.shape),
+                kind if kind.own_inputs().is_some_and(|own| number >= own) => Some(&outputs[0].layout.shape),
+                Kind::Reduce { .. } => Some(&spaces[0]),
                 _ => None,
             };
             inputs.push(self.read(access, space.map(Vec::as_slice))?);
@@ -344,6 +342,24 @@ impl<'a> Planner<'a> {
             }),
             Kind::Gemm { column_sums, epilogue } => {
                 Kernel::Gemm(Gemm { column_sums: *column_sums, epilogue: epilogue.clone() })
+            }
+            Kind::Conv { pass, sliding, groups, channel_sums, epilogue } => {
+                let pixels = if *pass == ConvPass::InputGradient { &outputs[0] } else { &inputs[0] };
+                let filters = if *pass == ConvPass::WeightGradient { &outputs[0] } else { &inputs[1] };
+                let sides = |operand: &Operand, first: usize| [0, 1].map(|axis| operand.layout.shape[first + axis]);
+                Kernel::Conv(Conv {
+                    pass: *pass,
+                    slides: sliding.slides(sides(pixels, 1), sides(filters, 0)),
+                    groups: *groups,
+                    channel_sums: *channel_sums,
+                    epilogue: epilogue.clone(),
+                })
+            }
+            Kind::Pool { op, window, sliding, epilogue } => {
+                let image = if *op == PoolOp::SumScatter { &outputs[0] } else { &inputs[0] };
+                let pixels = [0, 1].map(|axis| image.layout.shape[1 + axis]);
+                let slides = sliding.slides(pixels, *window);
+                Kernel::Pool(Pool { op: *op, window: *window, slides, epilogue: epilogue.clone() })
             }
             Kind::Softmax { log } => Kernel::Softmax(Softmax { log: *log }),
             Kind::Gather(axis) => Kernel::Gather(Gather { axis: *axis }),

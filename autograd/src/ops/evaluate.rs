@@ -3,8 +3,8 @@
 
 use super::{Check, OPS};
 use crate::op::{Lower, View};
-use crate::{DType, Dim, GradOptions, Graph, Tensor, gradients};
-use wengert_kernels::{Binary, ReduceOp, Unary};
+use crate::{DType, Dim, GradOptions, Graph, Padding, Sliding, Tensor, gradients};
+use wengert_kernels::{Binary, ConvPass, PoolOp, ReduceOp, Unary};
 
 #[derive(Clone, Debug, PartialEq)]
 struct Value {
@@ -22,6 +22,12 @@ fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
 impl Value {
     fn from_fn(shape: &[usize], f: impl FnMut(&Vec<usize>) -> f64) -> Value {
         Value { shape: shape.to_vec(), data: indices(shape).iter().map(f).collect() }
+    }
+
+    /// Adds to an element.
+    fn add(&mut self, index: &[usize], term: f64) {
+        let flat = index.iter().zip(&self.shape).fold(0, |flat, (&i, &n)| flat * n + i);
+        self.data[flat] += term;
     }
 
     /// The element at an index of a shape that this broadcasts to.
@@ -144,6 +150,8 @@ fn lowered(op: &Lower, inputs: &[Value], shape: &[usize], dtype: DType, dim: &dy
                 })
                 .sum()
         }),
+        Lower::Conv { pass, sliding, groups } => convolved(*pass, sliding, *groups, inputs, shape),
+        Lower::Pool { op, window, sliding } => pooled(*op, *window, sliding, inputs, shape),
         Lower::Softmax { log } => each(&|i| {
             let row = &i[..i.len() - 1];
             let total: f64 = (0..shape[row.len()]).map(|k| inputs[0].at(&[row, &[k]].concat()).exp()).sum();
@@ -199,6 +207,76 @@ fn lowered(op: &Lower, inputs: &[Value], shape: &[usize], dtype: DType, dim: &dy
         Lower::Identity => x.unwrap().clone(),
         Lower::Input | Lower::Random(..) => panic!("{op:?} has no value here"),
     }
+}
+
+/// The pixel under a tap, by the formula of the clauses.
+fn pixel(sliding: &Sliding, axis: usize, pixels: usize, taps: usize, position: usize, tap: usize) -> Option<usize> {
+    let (stride, dilation) = (sliding.strides[axis] as isize, sliding.dilation[axis] as isize);
+    let before = match sliding.padding {
+        Padding::Valid => 0,
+        Padding::Explicit(widths) => widths[axis].0 as isize,
+        Padding::Same => {
+            let positions = (pixels as isize + stride - 1) / stride;
+            let missing = (positions - 1) * stride + (taps as isize - 1) * dilation + 1 - pixels as isize;
+            missing.max(0) / 2
+        }
+    };
+    let at = position as isize * stride + tap as isize * dilation - before;
+    usize::try_from(at).ok().filter(|&at| at < pixels)
+}
+
+fn convolved(pass: ConvPass, sliding: &Sliding, groups: usize, inputs: &[Value], shape: &[usize]) -> Value {
+    let (a, b) = (&inputs[0], &inputs[1]);
+    let (x, f, y) = match pass {
+        ConvPass::Forward => (&a.shape[..], &b.shape[..], shape),
+        ConvPass::InputGradient => (shape, &b.shape[..], &a.shape[..]),
+        ConvPass::WeightGradient => (&a.shape[..], shape, &b.shape[..]),
+    };
+    let mut result = Value::from_fn(shape, |_| 0.0);
+    for i in indices(y) {
+        for tap in indices(&f[..3]) {
+            let row = pixel(sliding, 0, x[1], f[0], i[1], tap[0]);
+            let column = pixel(sliding, 1, x[2], f[1], i[2], tap[1]);
+            let (Some(row), Some(column)) = (row, column) else { continue };
+            let channel = i[3] / (f[3] / groups) * f[2] + tap[2];
+            let (at_x, at_f) = ([i[0], row, column, channel], [tap[0], tap[1], tap[2], i[3]]);
+            match pass {
+                ConvPass::Forward => result.add(&i, a.at(&at_x) * b.at(&at_f)),
+                ConvPass::InputGradient => result.add(&at_x, a.at(&i) * b.at(&at_f)),
+                ConvPass::WeightGradient => result.add(&at_f, a.at(&at_x) * b.at(&i)),
+            }
+        }
+    }
+    result
+}
+
+fn pooled(op: PoolOp, window: [usize; 2], sliding: &Sliding, inputs: &[Value], shape: &[usize]) -> Value {
+    let x = &inputs[0];
+    let image = if op == PoolOp::SumScatter { shape } else { &x.shape };
+    let y = match op {
+        PoolOp::MaxScatter => &inputs[1].shape[..],
+        PoolOp::SumScatter => &x.shape,
+        _ => shape,
+    };
+    let mut result = Value::from_fn(shape, |_| 0.0);
+    for i in indices(y) {
+        let pixels: Vec<[usize; 4]> = indices(&window)
+            .iter()
+            .filter_map(|tap| {
+                let row = pixel(sliding, 0, image[1], window[0], i[1], tap[0])?;
+                Some([i[0], row, pixel(sliding, 1, image[2], window[1], i[2], tap[1])?, i[3]])
+            })
+            .collect();
+        let first = || *pixels.iter().rev().max_by(|a, b| x.at(&a[..]).total_cmp(&x.at(&b[..]))).unwrap();
+        match op {
+            PoolOp::Max => result.add(&i, x.at(&first())),
+            PoolOp::MaxGather => result.add(&i, inputs[1].at(&first())),
+            PoolOp::MaxScatter => result.add(&first(), inputs[1].at(&i)),
+            PoolOp::Sum => pixels.iter().for_each(|pixel| result.add(&i, x.at(pixel))),
+            PoolOp::SumScatter => pixels.iter().for_each(|pixel| result.add(pixel, x.at(&i))),
+        }
+    }
+    result
 }
 
 fn evaluate(results: &[Tensor], feeds: &[(&Tensor, Value)]) -> Vec<Value> {

@@ -28,6 +28,7 @@ mod cast;
 mod ceil;
 mod clip;
 mod concat;
+mod conv2d;
 mod cos;
 mod custom_vjp;
 mod div;
@@ -66,6 +67,7 @@ mod neg;
 mod not_equal;
 mod one_hot;
 mod pad;
+mod pool2d;
 mod pow;
 mod prod;
 mod random;
@@ -97,8 +99,10 @@ mod transpose;
 mod var;
 
 pub(crate) use add::add;
+pub use conv2d::ConvOptions;
 pub use custom_vjp::custom_vjp;
 pub(crate) use leaves::{Constant, Placeholder, Poisoned, Variable};
+pub use pool2d::PoolOptions;
 pub use prelude::Operand;
 pub use span::Span;
 
@@ -110,11 +114,15 @@ pub(crate) const OPS: &[OpSpec] = &[
     any::SPEC,
     argmax::SPEC,
     argmin::SPEC,
+    pool2d::AVERAGE,
     broadcast_to::SPEC,
     cast::SPEC,
     ceil::SPEC,
     clip::SPEC,
     concat::SPEC,
+    conv2d::SPEC,
+    conv2d::INPUT_GRADIENT,
+    conv2d::WEIGHT_GRADIENT,
     cos::SPEC,
     custom_vjp::SPEC,
     div::SPEC,
@@ -143,6 +151,9 @@ pub(crate) const OPS: &[OpSpec] = &[
     logsumexp::SPEC,
     matmul::SPEC,
     max::SPEC,
+    pool2d::MAX,
+    pool2d::MAX_GATHER,
+    pool2d::MAX_SCATTER,
     maximum::SPEC,
     mean::SPEC,
     min::SPEC,
@@ -177,6 +188,8 @@ pub(crate) const OPS: &[OpSpec] = &[
     stop_gradient::SPEC,
     sub::SPEC,
     sum::SPEC,
+    pool2d::SUM,
+    pool2d::SUM_SCATTER,
     take_along_axis::SPEC,
     tanh::SPEC,
     tile::SPEC,
