@@ -14,6 +14,7 @@ mod group;
 mod ir;
 mod layout;
 mod make;
+mod order_rules;
 mod pattern;
 mod plan;
 mod recorded;

@@ -202,6 +202,9 @@ pub(super) fn simplify(
     {
         return Ok(Some(simpler));
     }
+    if let Some(simpler) = super::order_rules::simplify(builder, op, inputs, ty, origins)? {
+        return Ok(Some(simpler));
+    }
     if let Some(simpler) = super::row_rules::simplify(builder, op, inputs, origins)? {
         return Ok(Some(simpler));
     }
