@@ -109,6 +109,48 @@ impl Runs {
     }
 }
 
+/// Elements that loops handle at a time: a vector of the widest instruction set.
+pub(crate) const LANES: usize = 16;
+
+/// `LANES` elements from `x` on, or fewer and then `rest`.
+///
+/// # Safety
+/// `x` points to `len` elements.
+#[inline(always)]
+pub(crate) unsafe fn take<A: Number>(x: *const A, len: usize, rest: A) -> [A; LANES] {
+    let mut lanes = [rest; LANES];
+    // SAFETY: at most `len` elements are read. The loop becomes a masked load, which a copy of `len` bytes does not.
+    unsafe {
+        if len >= LANES {
+            return *x.cast::<[A; LANES]>();
+        }
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            if i < len {
+                *lane = *x.add(i);
+            }
+        }
+    }
+    lanes
+}
+
+/// # Safety
+/// `y` points to `len` elements.
+#[inline(always)]
+pub(crate) unsafe fn put<A: Number>(y: *mut A, len: usize, lanes: [A; LANES]) {
+    // SAFETY: at most `len` elements are written.
+    unsafe {
+        if len >= LANES {
+            *y.cast::<[A; LANES]>() = lanes;
+            return;
+        }
+        for (i, &lane) in lanes.iter().enumerate() {
+            if i < len {
+                *y.add(i) = lane;
+            }
+        }
+    }
+}
+
 /// The types in which sums and comparisons are kept: `f32` also for the 16-bit floats, `i64` for integers and `bool`.
 pub(crate) trait Number: Copy + PartialOrd + Default + Send + Sync + 'static {
     const DTYPE: DType;

@@ -4,7 +4,7 @@ use crate::{
     Error, Isa, Operand, Softmax, Step,
     cpu::{
         Context, Cpu, Launch, Place,
-        rows::{Load, Number, Runs, Store, per_isa},
+        rows::{LANES, Load, Number, Runs, Store, per_isa, put, take},
         share,
     },
 };
@@ -12,8 +12,6 @@ use std::ops::{Add, Div, Mul, Sub};
 
 /// Elements from which on a second thread pays: some 3 us of work.
 const HEAVY: usize = 8 * 1024;
-
-const LANES: usize = 16;
 
 pub(crate) fn prepare(softmax: &Softmax, step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
     let (Some(input), Some(output)) = (step.inputs.first(), step.outputs.first()) else {
@@ -122,45 +120,6 @@ impl Real for f64 {
 
     fn ln(self) -> f64 {
         self.ln()
-    }
-}
-
-/// `LANES` elements from `x` on, or fewer and then `rest`.
-///
-/// # Safety
-/// `x` points to `len` elements.
-#[inline(always)]
-unsafe fn take<A: Real>(x: *const A, len: usize, rest: A) -> [A; LANES] {
-    let mut lanes = [rest; LANES];
-    // SAFETY: at most `len` elements are read. The loop becomes a masked load, which a copy of `len` bytes does not.
-    unsafe {
-        if len >= LANES {
-            return *x.cast::<[A; LANES]>();
-        }
-        for (i, lane) in lanes.iter_mut().enumerate() {
-            if i < len {
-                *lane = *x.add(i);
-            }
-        }
-    }
-    lanes
-}
-
-/// # Safety
-/// `y` points to `len` elements.
-#[inline(always)]
-unsafe fn put<A: Real>(y: *mut A, len: usize, lanes: [A; LANES]) {
-    // SAFETY: at most `len` elements are written.
-    unsafe {
-        if len >= LANES {
-            *y.cast::<[A; LANES]>() = lanes;
-            return;
-        }
-        for (i, &lane) in lanes.iter().enumerate() {
-            if i < len {
-                *y.add(i) = lane;
-            }
-        }
     }
 }
 
