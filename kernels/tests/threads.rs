@@ -13,4 +13,4 @@ macro_rules! same_bits {
     )*};
 }
 
-same_bits! { reduce pool softmax gather random }
+same_bits! { reduce conv pool softmax gather random }

@@ -4,7 +4,7 @@ use super::Gemm;
 use crate::{Array, Binary, DType, Error, Expr, Kernel, Layout, Literal, Scalar, Unary, conformance::Case};
 
 /// Errors grow with the square root of the number of terms, as those of a random walk; a few of the last place each.
-fn tolerance(dtype: DType, k: usize) -> f64 {
+pub(crate) fn tolerance(dtype: DType, k: usize) -> f64 {
     let place = match dtype {
         DType::F64 => f64::EPSILON,
         DType::F16 => 1e-3,
@@ -16,7 +16,7 @@ fn tolerance(dtype: DType, k: usize) -> f64 {
 }
 
 /// Numbers between -1 and 1 without pattern; for integers from -3 to 3, for unsigned ones from 0 to 3, whose sums fit.
-pub(super) fn noise(dtype: DType, shape: &[usize], seed: usize) -> Result<Array, Error> {
+pub(crate) fn noise(dtype: DType, shape: &[usize], seed: usize) -> Result<Array, Error> {
     Array::from_fn(dtype, shape, |i| {
         let mixed = ((i + 1) as u64 ^ (seed as u64) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -212,7 +212,7 @@ fn column_sums(cases: &mut Vec<Case>) -> Result<(), Error> {
 }
 
 /// `relu(C + bias)`, which is stored as `result`.
-fn bias_relu(dtype: DType, given: DType, result: DType) -> Result<Expr, Error> {
+pub(crate) fn bias_relu(dtype: DType, given: DType, result: DType) -> Result<Expr, Error> {
     let mut expr = Expr::new([given, dtype]);
     let c = expr.push(Scalar::Input(0))?;
     let bias = expr.push(Scalar::Input(1))?;
@@ -220,6 +220,28 @@ fn bias_relu(dtype: DType, given: DType, result: DType) -> Result<Expr, Error> {
     let relu = expr.push(Scalar::Unary(Unary::Relu, sum))?;
     expr.output(relu, result)?;
     Ok(expr)
+}
+
+/// The gradient of relu: C where the activation, the second input, is positive.
+pub(crate) fn relu_mask() -> Result<Expr, Error> {
+    let mut mask = Expr::new([DType::F32, DType::F32]);
+    let c = mask.push(Scalar::Input(0))?;
+    let y = mask.push(Scalar::Input(1))?;
+    let zero = mask.push(Scalar::Const(Literal::new(DType::F32, 0.0)))?;
+    let live = mask.push(Scalar::Binary(Binary::Greater, y, zero))?;
+    let gradient = mask.push(Scalar::Select(live, c, zero))?;
+    mask.output(gradient, DType::F32)?;
+    Ok(mask)
+}
+
+/// C and its square.
+pub(crate) fn two_results() -> Result<Expr, Error> {
+    let mut both = Expr::new([DType::F32]);
+    let c = both.push(Scalar::Input(0))?;
+    let square = both.push(Scalar::Unary(Unary::Square, c))?;
+    both.output(c, DType::F32)?;
+    both.output(square, DType::F32)?;
+    Ok(both)
 }
 
 fn epilogues(cases: &mut Vec<Case>) -> Result<(), Error> {
@@ -239,24 +261,12 @@ fn epilogues(cases: &mut Vec<Case>) -> Result<(), Error> {
         }
 
         // The gradient of relu into the memory of the activations, with the bias gradient beside it.
-        let mut mask = Expr::new([F32, F32]);
-        let c = mask.push(Scalar::Input(0))?;
-        let y = mask.push(Scalar::Input(1))?;
-        let zero = mask.push(Scalar::Const(Literal::new(F32, 0.0)))?;
-        let live = mask.push(Scalar::Binary(Binary::Greater, y, zero))?;
-        let gradient = mask.push(Scalar::Select(live, c, zero))?;
-        mask.output(gradient, F32)?;
-        let gemm = Gemm { column_sums: true, epilogue: Some(mask) };
+        let gemm = Gemm { column_sums: true, epilogue: Some(relu_mask()?) };
         let case =
             Product::new("mask in place", F32, sizes, &gemm).operand(&[m, k], true, 1)?.operand(&[k, n], true, 2)?;
         cases.push(case.case.input(noise(F32, &[m, n], 3)?).output_in_place(2).output(F32, &[n])?);
 
-        let mut both = Expr::new([F32]);
-        let c = both.push(Scalar::Input(0))?;
-        let square = both.push(Scalar::Unary(Unary::Square, c))?;
-        both.output(c, F32)?;
-        both.output(square, F32)?;
-        let gemm = Gemm { column_sums: false, epilogue: Some(both) };
+        let gemm = Gemm { column_sums: false, epilogue: Some(two_results()?) };
         let case =
             Product::new("two results", F32, sizes, &gemm).operand(&[m, k], false, 1)?.operand(&[k, n], false, 2)?;
         cases.push(case.case.output(F32, &[m, n])?.output(F32, &[m, n])?);

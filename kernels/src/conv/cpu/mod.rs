@@ -1,0 +1,150 @@
+//! The family on the CPU: where the operands lie, and what becomes of the results.
+
+use super::{Conv, ConvPass, ConvSizes};
+use crate::cpu::rows::{Number, by_number};
+use crate::cpu::{Context, Cpu, Launch, Place};
+use crate::map::cpu::{Blocks, Port};
+use crate::{DType, Error, Operand, Slide, Step};
+use std::ops::Range;
+
+mod simple;
+
+pub(crate) fn prepare(conv: &Conv, step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
+    let problem = Problem::new(conv, step)?;
+    let finish = Finish::new(conv, step, cpu)?;
+    Ok(by_number!(problem.dtype, A => Box::new(simple::Simple::<A>::new(problem, finish, cpu))))
+}
+
+/// An operand with axes as the family has them.
+#[derive(Clone, Copy, Debug)]
+struct Grid {
+    place: Place,
+    strides: [isize; 4],
+}
+
+impl Grid {
+    fn new(operand: &Operand) -> Result<Grid, Error> {
+        match operand.layout.strides[..] {
+            [a, b, c, d] => Ok(Grid { place: operand.into(), strides: [a, b, c, d] }),
+            _ => Err(Error::invalid("images, filters and results have four axes")),
+        }
+    }
+
+    /// Elements from the first to the one at `index`.
+    #[inline]
+    fn offset(&self, index: [usize; 4]) -> isize {
+        let along = |axis: usize| index[axis] as isize * self.strides[axis];
+        along(0) + along(1) + along(2) + along(3)
+    }
+}
+
+/// Sizes, places and strides.
+#[derive(Clone, Debug)]
+struct Problem {
+    pass: ConvPass,
+    dtype: DType,
+    sizes: ConvSizes,
+    slides: [Slide; 2],
+    groups: usize,
+    a: Grid,
+    b: Grid,
+    /// Shape of the result.
+    result: [usize; 4],
+    sums: Option<Place>,
+}
+
+impl Problem {
+    fn new(conv: &Conv, step: &Step) -> Result<Problem, Error> {
+        let (a, b, result) = (&step.inputs[0], &step.inputs[1], &step.outputs[0].layout.shape);
+        let unfit = || Error::invalid("a convolution of shapes that do not fit");
+        let sizes = conv.sizes(&a.layout.shape, &b.layout.shape, result).ok_or_else(unfit)?;
+        Ok(Problem {
+            pass: conv.pass,
+            dtype: a.dtype,
+            sizes,
+            slides: conv.slides,
+            groups: conv.groups,
+            a: Grid::new(a)?,
+            b: Grid::new(b)?,
+            result: result[..].try_into().map_err(|_| unfit())?,
+            sums: if conv.channel_sums { step.outputs.last().map(Place::from) } else { None },
+        })
+    }
+
+    /// Elements of the result.
+    fn len(&self) -> usize {
+        self.result.iter().product()
+    }
+
+    /// Products that the definition sums up, those with padding included.
+    fn products(&self) -> usize {
+        let sizes = &self.sizes;
+        let positions = sizes.images.saturating_mul(sizes.positions[0]).saturating_mul(sizes.positions[1]);
+        let filter = sizes.taps[0].saturating_mul(sizes.taps[1]).saturating_mul(sizes.channels / self.groups);
+        positions.saturating_mul(filter).saturating_mul(sizes.filters)
+    }
+
+    /// Input channels and filters of a group.
+    fn group(&self) -> (usize, usize) {
+        (self.sizes.channels / self.groups, self.sizes.filters / self.groups)
+    }
+}
+
+/// What becomes of sums: they are rounded to what the epilogue takes, or to the output's dtype.
+struct Finish {
+    given: DType,
+    out: Place,
+    epilogue: Option<Blocks>,
+}
+
+/// Sums that are rounded at a time.
+const ROUNDED: usize = 512;
+
+impl Finish {
+    fn new(conv: &Conv, step: &Step, cpu: Cpu) -> Result<Finish, Error> {
+        let out = &step.outputs[0];
+        let Some(expr) = &conv.epilogue else {
+            return Ok(Finish { given: out.dtype, out: out.into(), epilogue: None });
+        };
+        let inputs: Vec<Port<'_>> =
+            std::iter::once(Port::Given).chain(step.inputs[2..].iter().map(Port::Operand)).collect();
+        let outputs: Vec<Port<'_>> = step.outputs[..expr.outputs().len()].iter().map(Port::Operand).collect();
+        let blocks = Blocks::new(expr, &out.layout.shape, &inputs, &outputs, cpu.isa)?;
+        Ok(Finish { given: expr.inputs()[0], out: out.into(), epilogue: Some(blocks) })
+    }
+
+    /// Bytes of scratch that a run needs.
+    fn scratch(&self) -> usize {
+        ROUNDED * size_of::<f64>() + self.epilogue.as_ref().map_or(0, Blocks::scratch)
+    }
+
+    /// Takes the sums of the elements with row-major numbers `range`.
+    ///
+    /// # Safety
+    /// `sums` are as many as the range has elements, which no other thread finishes; `scratch` is this thread's, aligned
+    /// to 64.
+    unsafe fn run<A: Number>(&self, context: &Context<'_>, range: Range<usize>, sums: *const A, scratch: *mut u8) {
+        let rounded = scratch;
+        let scratch = scratch.wrapping_add(ROUNDED * size_of::<f64>());
+        let store = A::store(self.given);
+        // SAFETY: the caller vouches for range, sums and scratch, which has room for so many rounded sums.
+        unsafe {
+            match &self.epilogue {
+                None => {
+                    let to = context.at::<u8>(self.out).wrapping_add(range.start * self.given.size());
+                    store(sums, to, 1, range.len());
+                }
+                Some(blocks) if self.given == A::DTYPE => {
+                    blocks.run(context, range, sums.cast(), std::ptr::null_mut(), scratch);
+                }
+                Some(blocks) => {
+                    for start in range.clone().step_by(ROUNDED) {
+                        let piece = start..range.end.min(start + ROUNDED);
+                        store(sums.wrapping_add(start - range.start), rounded, 1, piece.len());
+                        blocks.run(context, piece, rounded, std::ptr::null_mut(), scratch);
+                    }
+                }
+            }
+        }
+    }
+}
