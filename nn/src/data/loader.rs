@@ -92,7 +92,17 @@ impl Loader {
     /// # Errors
     /// When the memory is not to be had.
     pub fn epoch(&self, epoch: u64) -> Result<Steps, Error> {
-        Ok(Steps { batches: self.reader(epoch)?, left: self.len() })
+        self.epoch_from(epoch, 0)
+    }
+
+    /// The batches of one epoch without its first `batch`: where a run that was interrupted goes on.
+    ///
+    /// # Errors
+    /// When the memory is not to be had.
+    pub fn epoch_from(&self, epoch: u64, batch: usize) -> Result<Steps, Error> {
+        let mut batches = self.reader(epoch)?;
+        batches.start_at(epoch, batch);
+        Ok(Steps { batches, left: self.len().saturating_sub(batch) })
     }
 
     /// `count` batches, through as many epochs as they take, as arrays of their own.
@@ -159,10 +169,16 @@ pub struct Batch<'a> {
 impl Batches {
     /// Begins `epoch` at its first batch.
     pub fn start(&mut self, epoch: u64) {
+        self.start_at(epoch, 0);
+    }
+
+    /// Begins `epoch` at the batch with this number, counted from 0: where a run that was interrupted goes on. What follows
+    /// is what would have followed without the interruption; behind the last batch there is nothing.
+    pub fn start_at(&mut self, epoch: u64, batch: usize) {
         if let Some(seed) = self.loader.seed {
             permute(&mut self.order, seed, epoch);
         }
-        (self.epoch, self.position) = (epoch, 0);
+        (self.epoch, self.position) = (epoch, batch.saturating_mul(self.loader.batch_size));
     }
 
     /// The epoch that is being read.
@@ -171,9 +187,11 @@ impl Batches {
         self.epoch
     }
 
-    /// Leaves out the next `count` batches of this epoch: where a run that was interrupted goes on.
-    pub fn skip(&mut self, count: usize) {
-        self.position = self.position.saturating_add(count.saturating_mul(self.loader.batch_size));
+    /// The number of the next batch in its epoch, counted from 0. With [`epoch`](Batches::epoch) it is all that
+    /// [`start_at`](Batches::start_at) needs.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        self.position.div_ceil(self.loader.batch_size)
     }
 
     /// The next batch of this epoch; at its end `None`, until another epoch is [started](Batches::start).
@@ -320,11 +338,30 @@ mod tests {
         all.sort_unstable();
         assert!(all.into_iter().eq(0..10));
         assert_eq!(epoch(&mut loader.reader(9).unwrap(), 1), second, "an epoch needs no memory of those before it");
-        batches.start(1);
-        batches.skip(2);
-        assert_eq!(batches.next_batch().unwrap().unwrap().rows, second[2]);
-        batches.skip(usize::MAX);
+    }
+
+    #[test]
+    fn an_epoch_goes_on_at_any_of_its_batches() {
+        // semantics 10.1
+        let loader = ten().batches(3).unwrap().shuffle(7);
+        let mut batches = loader.reader(0).unwrap();
+        let whole = epoch(&mut batches, 4);
+        for from in 0..=4 {
+            batches.start_at(4, from);
+            assert_eq!((batches.epoch(), batches.batch()), (4, from));
+            for (number, rows) in whole.iter().enumerate().skip(from) {
+                assert_eq!(batches.next_batch().unwrap().unwrap().rows, rows);
+                assert_eq!(batches.batch(), number + 1);
+            }
+            assert!(batches.next_batch().unwrap().is_none());
+            let rest = loader.epoch_from(4, from).unwrap();
+            assert_eq!(rest.len(), 4 - from);
+            let targets: Vec<f64> = rest.flat_map(|batch| batch.unwrap().1.to_f64()).collect();
+            assert!(targets.into_iter().eq(whole[from..].concat().into_iter().map(|row| row as f64)));
+        }
+        batches.start_at(4, usize::MAX);
         assert!(batches.next_batch().unwrap().is_none());
+        assert_eq!(loader.epoch_from(4, usize::MAX).unwrap().count(), 0);
     }
 
     #[test]
