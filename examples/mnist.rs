@@ -100,7 +100,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
             .add(Dense::new(512).activation(Relu))
             .add(Dense::new(10).activation(Softmax)),
     };
-    model = model.device(device).seed(arguments.seed).input(&train.x().shape()[1..]);
+    model = model.device(device).seed(arguments.seed).input(train.example_shape());
     model.compile(Adam::default(), CategoricalCrossentropy, [Accuracy])?;
     println!("{}", model.summary()?);
 

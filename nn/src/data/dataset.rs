@@ -1,6 +1,6 @@
 //! Examples and what is to be learned about them.
 
-use super::{Loader, gather, numpy::RandomState, shuffle};
+use super::{Loader, Normalization, examples::Examples, gather, numpy::RandomState, shuffle};
 use crate::Error;
 use std::{fmt, sync::Arc};
 use wengert_kernels::{Array, DType};
@@ -8,6 +8,10 @@ use wengert_kernels::{Array, DType};
 /// Examples `x` of shape `[n, ...]` and targets `y` of shape `[n, ...]`: labels, one-hot rows, or numbers.
 ///
 /// Cloning shares the arrays. What selects or changes rows makes arrays of its own and leaves this set as it was.
+///
+/// Examples that are bytes stay bytes in memory when they are [scaled](Dataset::scaled) or
+/// [normalised](Dataset::normalized): batches are computed from them as they are read. Only [`x`](Dataset::x) computes all
+/// of them.
 ///
 /// ```
 /// use wengert_kernels::Array;
@@ -24,7 +28,7 @@ use wengert_kernels::{Array, DType};
 /// ```
 #[derive(Clone)]
 pub struct Dataset {
-    x: Array,
+    x: Examples,
     y: Array,
     classes: Option<Arc<[String]>>,
 }
@@ -35,8 +39,12 @@ impl Dataset {
     /// # Errors
     /// When one of them is a scalar, or when they differ in their number of rows.
     pub fn new(x: Array, y: Array) -> Result<Dataset, Error> {
+        Dataset::of(Examples::new(x), y, None)
+    }
+
+    fn of(x: Examples, y: Array, classes: Option<Arc<[String]>>) -> Result<Dataset, Error> {
         match (x.shape().first(), y.shape().first()) {
-            (Some(rows), Some(targets)) if rows == targets => Ok(Dataset { x, y, classes: None }),
+            (Some(rows), Some(targets)) if rows == targets => Ok(Dataset { x, y, classes }),
             (Some(rows), Some(targets)) => Err(Error::shape(format!(
                 "{rows} examples cannot have {targets} targets: x has shape {:?}, y has shape {:?}, and their first axes count the same rows",
                 x.shape(),
@@ -58,8 +66,45 @@ impl Dataset {
     }
 
     /// The examples, `[n, ...]`.
+    ///
+    /// Of a set that is kept in bytes, the first call computes them all and keeps them, four bytes each: 586 MiB for the
+    /// training set of CIFAR-10. Training and evaluation never do that, and neither do [`shape`](Dataset::shape) and
+    /// [`dtype`](Dataset::dtype). If the memory is not to be had, the program ends as it does when a `Vec` cannot grow.
     #[must_use]
     pub fn x(&self) -> &Array {
+        self.x.array()
+    }
+
+    /// The shape of the examples, `[n, ...]`.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        self.x.shape()
+    }
+
+    /// The shape of one example, as [`Sequential::input`](crate::models::Sequential::input) takes it.
+    #[must_use]
+    pub fn example_shape(&self) -> &[usize] {
+        self.shape().get(1..).unwrap_or_default()
+    }
+
+    /// The dtype of the examples, as [`x`](Dataset::x) and batches have it.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.x.dtype()
+    }
+
+    /// The examples as they are kept in memory: bytes, if [`x`](Dataset::x) is computed from bytes, and else `x` itself.
+    #[must_use]
+    pub fn kept(&self) -> &Array {
+        self.x.kept()
+    }
+
+    /// Whether it is known without a look that the examples hold neither NaN nor infinity.
+    pub(crate) fn is_surely_finite(&self) -> bool {
+        self.x.is_surely_finite()
+    }
+
+    pub(super) fn examples(&self) -> &Examples {
         &self.x
     }
 
@@ -78,7 +123,7 @@ impl Dataset {
     /// Number of examples.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.x.shape().first().copied().unwrap_or(0)
+        self.shape().first().copied().unwrap_or(0)
     }
 
     /// Whether there are no examples.
@@ -92,7 +137,7 @@ impl Dataset {
     /// # Errors
     /// When there is no such row.
     pub fn select(&self, rows: &[usize]) -> Result<Dataset, Error> {
-        self.with(gather::select(&self.x, rows)?, gather::select(&self.y, rows)?)
+        self.with(self.x.select(rows)?, gather::select(&self.y, rows)?)
     }
 
     /// The first `n` examples, or all if there are fewer.
@@ -173,10 +218,11 @@ impl Dataset {
     /// # Errors
     /// The error of `f`, or another number of rows.
     pub fn map_x<E: Into<Error>>(&self, f: impl FnOnce(&Array) -> Result<Array, E>) -> Result<Dataset, Error> {
-        self.with(f(&self.x).map_err(Into::into)?, self.y.clone())
+        self.with(Examples::new(f(self.x()).map_err(Into::into)?), self.y.clone())
     }
 
-    /// The same set with `f32` examples `x / divisor`: 255 brings bytes to the range from 0 to 1.
+    /// The same set with `f32` examples `x / divisor`: 255 brings bytes to the range from 0 to 1. Bytes stay bytes in
+    /// memory.
     ///
     /// # Errors
     /// When the divisor is zero or not finite.
@@ -184,11 +230,20 @@ impl Dataset {
         if divisor == 0.0 || !divisor.is_finite() {
             return Err(Error::invalid(format!("cannot divide the examples by {divisor}")));
         }
-        let values: Vec<f32> = match self.x.as_slice::<u8>() {
-            Ok(bytes) => bytes.iter().map(|&byte| (f64::from(byte) / divisor) as f32).collect(),
-            Err(_) => self.x.to_f64().iter().map(|value| (value / divisor) as f32).collect(),
-        };
-        self.with(Array::new(self.x.shape(), &values)?, self.y.clone())
+        let mut x = self.x.mapped(1, |_, value| value / divisor)?;
+        if x.dtype() != DType::F32 {
+            x = Examples::new(x.array().cast(DType::F32)?);
+        }
+        self.with(x, self.y.clone())
+    }
+
+    /// The same set with `(x - mean) / std` in each channel. Bytes stay bytes in memory; `f64` stays `f64`, and everything
+    /// else becomes `f32`.
+    ///
+    /// # Errors
+    /// When the normalization has neither one channel nor as many as the examples.
+    pub fn normalized(&self, by: &Normalization) -> Result<Dataset, Error> {
+        self.with(self.x.normalized(by)?, self.y.clone())
     }
 
     /// The labels as numbers, whatever integer dtype they have.
@@ -253,9 +308,9 @@ impl Dataset {
         Loader::new(self, batch_size)
     }
 
-    /// Other arrays with the same names of classes.
-    fn with(&self, x: Array, y: Array) -> Result<Dataset, Error> {
-        Ok(Dataset { classes: self.classes.clone(), ..Dataset::new(x, y)? })
+    /// Other examples and targets with the same names of classes.
+    fn with(&self, x: Examples, y: Array) -> Result<Dataset, Error> {
+        Dataset::of(x, y, self.classes.clone())
     }
 }
 
@@ -265,8 +320,8 @@ impl fmt::Debug for Dataset {
             f,
             "Dataset({} examples: x {} {:?}, y {} {:?})",
             self.len(),
-            self.x.dtype(),
-            self.x.shape(),
+            self.dtype(),
+            self.shape(),
             self.y.dtype(),
             self.y.shape()
         )

@@ -29,18 +29,23 @@ pub(crate) fn select(array: &Array, rows: &[usize]) -> Result<Array, Error> {
 /// Copies rows one after the other to the front of `target`, which must be long enough.
 pub(crate) fn copy_rows(array: &Array, rows: &[usize], target: &mut [u8]) -> Result<(), Error> {
     let (count, bytes) = rows_of(array);
-    if let Some(row) = rows.iter().find(|&&row| row >= count) {
-        return Err(Error::invalid(format!(
-            "there is no row {row}: the array of shape {:?} has {count}",
-            array.shape()
-        )));
-    }
+    check(array, rows, count)?;
     if bytes > 0 {
         for (target, &row) in target.chunks_exact_mut(bytes).zip(rows) {
             target.copy_from_slice(&array.bytes()[row * bytes..][..bytes]);
         }
     }
     Ok(())
+}
+
+/// Whether `array`, which has `count` rows, has all of `rows`.
+pub(crate) fn check(array: &Array, rows: &[usize], count: usize) -> Result<(), Error> {
+    match rows.iter().find(|&&row| row >= count) {
+        None => Ok(()),
+        Some(row) => {
+            Err(Error::invalid(format!("there is no row {row}: the array of shape {:?} has {count}", array.shape())))
+        }
+    }
 }
 
 /// The rows `rows` of `array` in place; `shape` is that of the result.

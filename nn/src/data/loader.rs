@@ -1,8 +1,8 @@
 //! Mini-batches.
 
-use super::{Dataset, gather, shuffle::permute};
+use super::{Augmentation, Batches, Dataset, augment::Plan, reader::Reader};
 use crate::Error;
-use wengert_kernels::{Array, ArrayView};
+use wengert_kernels::Array;
 
 /// Cuts a [`Dataset`] into mini-batches, shuffled anew for each epoch if asked.
 ///
@@ -21,10 +21,13 @@ use wengert_kernels::{Array, ArrayView};
 /// A training loop that wants no allocation takes [`Loader::reader`] instead.
 #[derive(Clone, Debug)]
 pub struct Loader {
-    data: Dataset,
-    batch_size: usize,
-    seed: Option<u64>,
-    drop_last: bool,
+    pub(super) data: Dataset,
+    pub(super) batch_size: usize,
+    pub(super) seed: Option<u64>,
+    pub(super) drop_last: bool,
+    /// What is done to images, and the seed of its choices.
+    pub(super) augment: Option<(Plan, u64)>,
+    pub(super) prefetch: Option<bool>,
 }
 
 impl Loader {
@@ -39,16 +42,34 @@ impl Loader {
         if data.is_empty() {
             return Err(Error::data(format!(
                 "there are no examples to make batches of: x has shape {:?}",
-                data.x().shape()
+                data.shape()
             )));
         }
-        Ok(Loader { data: data.clone(), batch_size, seed: None, drop_last: false })
+        Ok(Loader { data: data.clone(), batch_size, seed: None, drop_last: false, augment: None, prefetch: None })
     }
 
     /// Shuffles the examples anew for each epoch.
     #[must_use]
     pub fn shuffle(mut self, seed: u64) -> Loader {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Changes images at random, and differently in each epoch.
+    ///
+    /// # Errors
+    /// When the examples are no images, or too small for the padding.
+    pub fn augment(mut self, augmentation: Augmentation, seed: u64) -> Result<Loader, Error> {
+        let plan = augmentation.plan(self.data.example_shape(), self.data.dtype().size())?;
+        self.augment = Some((plan, seed));
+        Ok(self)
+    }
+
+    /// Whether a [reader](Loader::reader) prepares the next batch on a thread of its own while the caller works on the last
+    /// one. The batches are the same. Unless it is said here, that is done for images that are changed at random.
+    #[must_use]
+    pub fn prefetch(mut self, prefetch: bool) -> Loader {
+        self.prefetch = Some(prefetch);
         self
     }
 
@@ -100,9 +121,9 @@ impl Loader {
     /// # Errors
     /// When the memory is not to be had.
     pub fn epoch_from(&self, epoch: u64, batch: usize) -> Result<Steps, Error> {
-        let mut batches = self.reader(epoch)?;
-        batches.start_at(epoch, batch);
-        Ok(Steps { batches, left: self.len().saturating_sub(batch) })
+        let mut reader = Reader::new(self);
+        reader.start_at(epoch, batch);
+        Ok(Steps { reader, left: self.len().saturating_sub(batch) })
     }
 
     /// `count` batches, through as many epochs as they take, as arrays of their own.
@@ -110,146 +131,15 @@ impl Loader {
     /// # Errors
     /// When the memory is not to be had.
     pub fn steps(&self, count: usize) -> Result<Steps, Error> {
-        Ok(Steps { batches: self.reader(0)?, left: count })
+        Ok(Steps { left: count, ..self.epoch(0)? })
     }
 
     /// The batches one after the other, in buffers that are used again for each, beginning with `epoch`.
     ///
     /// # Errors
-    /// When the memory is not to be had.
+    /// When the memory is not to be had, or the thread that [prepares](Loader::prefetch) batches cannot be started.
     pub fn reader(&self, epoch: u64) -> Result<Batches, Error> {
-        let capacity = self.batch_size.min(self.data.len());
-        let mut batches = Batches {
-            x: Rows::new(self.data.x(), capacity, self.seed.is_some())?,
-            y: Rows::new(self.data.y(), capacity, self.seed.is_some())?,
-            order: (0..self.data.len()).collect(),
-            loader: self.clone(),
-            epoch,
-            position: 0,
-        };
-        batches.start(epoch);
-        Ok(batches)
-    }
-}
-
-/// Reads batches without allocating: everything it needs it took when it was made.
-///
-/// ```
-/// # let (train, _) = wengert_nn::data::digits()?;
-/// let mut batches = train.batches(128)?.shuffle(1).reader(0)?;
-/// for epoch in 0..2 {
-///     batches.start(epoch);
-///     while let Some(batch) = batches.next_batch()? {
-///         assert_eq!(batch.x.shape(), [batch.rows.len(), 8, 8]);
-///     }
-/// }
-/// # Ok::<(), wengert_nn::Error>(())
-/// ```
-#[derive(Debug)]
-pub struct Batches {
-    loader: Loader,
-    x: Rows,
-    y: Rows,
-    order: Vec<usize>,
-    epoch: u64,
-    position: usize,
-}
-
-/// One mini-batch of [`Batches`].
-#[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
-    /// The examples, `[k, ...]`.
-    pub x: ArrayView<'a>,
-    /// Their targets, `[k, ...]`.
-    pub y: ArrayView<'a>,
-    /// Which `k` rows of the data set these are.
-    pub rows: &'a [usize],
-}
-
-impl Batches {
-    /// Begins `epoch` at its first batch.
-    pub fn start(&mut self, epoch: u64) {
-        self.start_at(epoch, 0);
-    }
-
-    /// Begins `epoch` at the batch with this number, counted from 0: where a run that was interrupted goes on. What follows
-    /// is what would have followed without the interruption; behind the last batch there is nothing.
-    pub fn start_at(&mut self, epoch: u64, batch: usize) {
-        if let Some(seed) = self.loader.seed {
-            permute(&mut self.order, seed, epoch);
-        }
-        (self.epoch, self.position) = (epoch, batch.saturating_mul(self.loader.batch_size));
-    }
-
-    /// The epoch that is being read.
-    #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// The number of the next batch in its epoch, counted from 0. With [`epoch`](Batches::epoch) it is all that
-    /// [`start_at`](Batches::start_at) needs.
-    #[must_use]
-    pub fn batch(&self) -> usize {
-        self.position.div_ceil(self.loader.batch_size)
-    }
-
-    /// The next batch of this epoch; at its end `None`, until another epoch is [started](Batches::start).
-    ///
-    /// Unshuffled batches are views into the data set; shuffled ones are gathered into buffers.
-    ///
-    /// # Errors
-    /// None that a caller could cause.
-    pub fn next_batch(&mut self) -> Result<Option<Batch<'_>>, Error> {
-        let Some((start, end)) = self.advance() else { return Ok(None) };
-        let rows = &self.order[start..end];
-        Ok(Some(Batch {
-            x: self.x.read(self.loader.data.x(), rows)?,
-            y: self.y.read(self.loader.data.y(), rows)?,
-            rows,
-        }))
-    }
-
-    fn advance(&mut self) -> Option<(usize, usize)> {
-        let start = self.position;
-        let end = start.saturating_add(self.loader.batch_size).min(self.order.len());
-        let whole = end - start.min(end) == self.loader.batch_size;
-        if start >= end || (self.loader.drop_last && !whole) {
-            return None;
-        }
-        self.position = end;
-        Some((start, end))
-    }
-}
-
-/// A place for the rows of a batch. Rows in order need none: there the batch is a view into the data set.
-#[derive(Debug)]
-struct Rows {
-    buffer: Option<Array>,
-    shape: Vec<usize>,
-}
-
-impl Rows {
-    fn new(array: &Array, capacity: usize, shuffled: bool) -> Result<Rows, Error> {
-        let shape = gather::shape_of(array, capacity);
-        let buffer = if shuffled { Some(Array::zeros(array.dtype(), &shape)?) } else { None };
-        Ok(Rows { buffer, shape })
-    }
-
-    fn read<'a>(&'a mut self, array: &'a Array, rows: &[usize]) -> Result<ArrayView<'a>, Error> {
-        if let Some(first) = self.shape.first_mut() {
-            *first = rows.len();
-        }
-        match &mut self.buffer {
-            Some(buffer) => {
-                gather::copy_rows(array, rows, buffer.bytes_mut()?)?;
-                gather::view(buffer, 0..rows.len(), &self.shape)
-            }
-            None => {
-                let start = rows.first().copied().unwrap_or(0);
-                gather::view(array, start..start + rows.len(), &self.shape)
-            }
-        }
+        Batches::new(self, epoch)
     }
 }
 
@@ -257,7 +147,7 @@ impl Rows {
 /// the memory for it is not to be had.
 #[derive(Debug)]
 pub struct Steps {
-    batches: Batches,
+    reader: Reader,
     left: usize,
 }
 
@@ -266,12 +156,12 @@ impl Iterator for Steps {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let (start, end) = self.batches.advance().or_else(|| {
-            self.batches.start(self.batches.epoch + 1);
-            self.batches.advance()
+        let reader = &mut self.reader;
+        let rows = reader.advance().or_else(|| {
+            reader.start_at(reader.epoch() + 1, 0);
+            reader.advance()
         })?;
-        let (data, rows) = (&self.batches.loader.data, &self.batches.order[start..end]);
-        Some(gather::select(data.x(), rows).and_then(|x| Ok((x, gather::select(data.y(), rows)?))))
+        Some(reader.owned(rows))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -381,18 +271,5 @@ mod tests {
         assert!(ten().batches(0).unwrap_err().to_string().contains("batch size is 0"));
         assert!(ten().take(0).unwrap().batches(4).unwrap_err().is_data());
         assert!(ten().batches(11).unwrap().drop_last().unwrap_err().is_invalid());
-    }
-
-    #[test]
-    fn a_reader_gathers_into_the_same_memory_each_time() {
-        let mut batches = ten().batches(4).unwrap().shuffle(1).reader(0).unwrap();
-        let mut places = std::collections::BTreeSet::new();
-        for epoch in 0..3 {
-            batches.start(epoch);
-            while let Some(batch) = batches.next_batch().unwrap() {
-                places.insert((batch.x.bytes().as_ptr(), batch.y.bytes().as_ptr()));
-            }
-        }
-        assert_eq!(places.len(), 1);
     }
 }

@@ -12,19 +12,27 @@
 //!
 //! Other data come in as [`Array`](wengert_kernels::Array)s or from [`idx`] files.
 
+mod augment;
 mod dataset;
 pub mod digits;
+mod examples;
 mod gather;
 mod generate;
 pub mod idx;
 mod loader;
 mod mnist;
+mod normalize;
 mod numpy;
+mod prefetch;
+mod reader;
 mod shuffle;
 
+pub use augment::Augmentation;
 pub use dataset::Dataset;
 pub use digits::digits;
 pub use generate::{make_blobs, make_moons};
-pub use loader::{Batch, Batches, Loader, Steps};
+pub use loader::{Loader, Steps};
 pub use mnist::{fashion_mnist, mnist};
+pub use normalize::Normalization;
 pub use numpy::RandomState;
+pub use reader::{Batch, Batches};

@@ -18,7 +18,7 @@ pub(crate) fn permute(order: &mut [usize], seed: u64, epoch: u64) {
 
 /// A number below `n` (which is not zero), each equally likely: Lemire's multiplication, whose rejected sliver at the
 /// bottom is what a plain remainder would hand to the small numbers.
-fn next_below(random: &mut Philox, n: u64) -> u64 {
+pub(super) fn next_below(random: &mut Philox, n: u64) -> u64 {
     let sliver = n.wrapping_neg() % n;
     loop {
         let product = u128::from(random.next_u64()) * u128::from(n);

@@ -2,6 +2,7 @@
 
 use super::Sequential;
 use crate::Error;
+use crate::data::Dataset;
 use crate::layers::{Layer, Mode, Output};
 use crate::losses::Loss;
 use crate::metrics::Metric;
@@ -185,12 +186,12 @@ impl Built {
     }
 
     /// Compiles the steps for data like these, and checks the targets.
-    pub(super) fn prepare(&mut self, model: &Sequential, recipe: &Recipe, x: &Array, y: &Array) -> Result<(), Error> {
-        let output = self.predictor(model, x.dtype())?.output.clone();
+    pub(super) fn prepare(&mut self, model: &Sequential, recipe: &Recipe, data: &Dataset) -> Result<(), Error> {
+        let output = self.predictor(model, data.dtype())?.output.clone();
         let sizes: Vec<usize> = output.value.shape()?.iter().skip(1).map(|dim| dim.known().unwrap_or(0)).collect();
-        recipe.loss.check(y, &sizes)?;
-        let target = y.shape().get(1..).unwrap_or_default().to_vec();
-        let key = Key { x: x.dtype(), y: y.dtype(), target };
+        recipe.loss.check(data.y(), &sizes)?;
+        let target = data.y().shape().get(1..).unwrap_or_default().to_vec();
+        let key = Key { x: data.dtype(), y: data.y().dtype(), target };
         if !self.steps.iter().any(|(known, _)| *known == key) {
             let steps = self.compile(model, recipe, &key)?;
             self.steps.push((key, steps));
@@ -227,9 +228,9 @@ impl Built {
     }
 
     /// The session and the step for data like these, after [`prepare`](Built::prepare).
-    pub(crate) fn step(&mut self, x: &Array, y: &Array, train: bool) -> Result<(&mut Session, &mut Tally), Error> {
-        let target = y.shape().get(1..).unwrap_or_default();
-        let fits = |key: &Key| key.x == x.dtype() && key.y == y.dtype() && key.target == target;
+    pub(crate) fn step(&mut self, data: &Dataset, train: bool) -> Result<(&mut Session, &mut Tally), Error> {
+        let target = data.y().shape().get(1..).unwrap_or_default();
+        let fits = |key: &Key| key.x == data.dtype() && key.y == data.y().dtype() && key.target == target;
         let steps = self.steps.iter_mut().find(|(key, _)| fits(key)).map(|(_, steps)| steps);
         let steps = steps.ok_or_else(|| Error::invalid("the step for these data is not compiled"))?;
         Ok((&mut self.session, if train { &mut steps.train } else { &mut steps.evaluate }))

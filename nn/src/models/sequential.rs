@@ -1,6 +1,7 @@
 //! `Sequential`: one layer after the other, and all that a model can do.
 
 use super::{Built, Recipe};
+use crate::data::Dataset;
 use crate::layers::{Layer, Mode, Output};
 use crate::losses::IntoLoss;
 use crate::metrics::IntoMetrics;
@@ -8,7 +9,6 @@ use crate::optimizers::IntoOptimizer;
 use crate::{Error, targets};
 use std::fmt;
 use wengert_autograd::{DType, Device, Origin, Tensor};
-use wengert_kernels::Array;
 
 /// A model: layers applied one after the other, trained by [`fit`](Sequential::fit).
 ///
@@ -178,15 +178,16 @@ impl Sequential {
     }
 
     /// The model built for these examples, and the step for these targets.
-    pub(crate) fn prepare(&mut self, x: &Array, y: &Array) -> Result<(), Error> {
+    pub(crate) fn prepare(&mut self, data: &Dataset) -> Result<(), Error> {
         self.recipe()?;
-        let example = x.shape().get(1..).unwrap_or_default();
-        self.build(x.dtype(), example)?;
-        targets::check_finite("x", x)?;
-        targets::check_finite("y", y)?;
+        self.build(data.dtype(), data.example_shape())?;
+        if !data.is_surely_finite() {
+            targets::check_finite("x", data.x())?;
+        }
+        targets::check_finite("y", data.y())?;
         // The model is the layer that the step applies, so its parts are taken out for the while.
         let Some(mut built) = self.built.take() else { return Ok(()) };
-        let made = self.recipe().and_then(|recipe| built.prepare(self, recipe, x, y));
+        let made = self.recipe().and_then(|recipe| built.prepare(self, recipe, data));
         self.built = Some(built);
         made
     }

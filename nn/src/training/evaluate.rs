@@ -41,7 +41,7 @@ impl Sequential {
     /// When the model was not compiled, or the data do not fit it: wrong shape, NaN, a label out of range, no examples.
     pub fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation, Error> {
         let mut batches = data.batches(ROWS)?.reader(0)?;
-        self.prepare(data.x(), data.y())?;
+        self.prepare(data)?;
         let names: Vec<String> = self.recipe()?.metrics.iter().map(|metric| metric.name().to_owned()).collect();
         let mut means = vec![0.0; names.len() + 1];
         measure(self.built()?, data, &mut batches, &mut means)?;
@@ -87,7 +87,7 @@ pub(super) fn measure(
     batches: &mut Batches,
     means: &mut [f64],
 ) -> Result<(), Error> {
-    let (session, tally) = built.step(data.x(), data.y(), false)?;
+    let (session, tally) = built.step(data, false)?;
     tally.start();
     batches.start(0);
     while let Some(batch) = batches.next_batch()? {

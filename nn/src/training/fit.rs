@@ -107,11 +107,11 @@ impl Sequential {
         };
         let loader = train.batches(batch_size)?;
         let loader = if shuffle { loader.shuffle(seed.unwrap_or(self.default_seed())) } else { loader };
-        self.prepare(train.x(), train.y())?;
+        self.prepare(&train)?;
         let mut validation_batches = None;
         if let Some(validation) = &validation {
             let batches = validation.batches(batch_size)?.reader(0)?;
-            self.prepare(validation.x(), validation.y()).map_err(|error| error.context("the validation data"))?;
+            self.prepare(validation).map_err(|error| error.context("the validation data"))?;
             validation_batches = Some(batches);
         }
         if verbose > 0 {
@@ -199,7 +199,7 @@ impl Run {
     /// Runs the batches of an epoch and leaves its means in `values`; gives the seconds it took.
     fn epoch(&mut self, built: &mut Built, epoch: usize) -> Result<f64, Error> {
         let start = Instant::now();
-        let (session, tally) = built.step(self.train.x(), self.train.y(), true)?;
+        let (session, tally) = built.step(&self.train, true)?;
         let measured = &mut self.values[..self.measured];
         tally.start();
         self.batches.start(self.first + epoch as u64 - 1);

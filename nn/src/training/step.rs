@@ -44,8 +44,8 @@ impl Sequential {
     /// # Errors
     /// As [`fit`](Sequential::fit).
     pub fn train_step(&mut self, data: &Dataset) -> Result<TrainStep<'_>, Error> {
-        self.prepare(data.x(), data.y())?;
-        let (session, tally) = self.built()?.step(data.x(), data.y(), true)?;
+        self.prepare(data)?;
+        let (session, tally) = self.built()?.step(data, true)?;
         tally.start();
         Ok(TrainStep { session, sums: vec![0.0; tally.len()], tally })
     }
