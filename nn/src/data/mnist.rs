@@ -1,42 +1,49 @@
 //! MNIST and Fashion-MNIST, from files on disk.
 
-use super::{Dataset, idx};
-use crate::Error;
-use std::{
-    env,
-    path::{Path, PathBuf},
+use super::{
+    Dataset,
+    find::{Home, known_folders},
+    idx,
 };
+use crate::Error;
+use std::path::{Path, PathBuf};
 use wengert_kernels::{Array, DType};
 
 const SIDE: usize = 28;
 const CLASSES: usize = 10;
 
 /// A set in the files of MNIST.
-struct Source {
-    title: &'static str,
-    /// The names its folder may have.
-    folders: &'static [&'static str],
+pub(super) struct Source {
+    pub(super) home: Home,
     classes: [&'static str; CLASSES],
-    url: &'static str,
 }
 
-const MNIST: Source = Source {
-    title: "MNIST",
-    folders: &["mnist"],
+pub(super) const MNIST: Source = Source {
+    home: Home {
+        title: "MNIST",
+        folders: &["mnist"],
+        inside: None,
+        files: "the four files",
+        url: "http://yann.lecun.com/exdb/mnist",
+    },
     classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
-    url: "http://yann.lecun.com/exdb/mnist",
 };
 
-const FASHION: Source = Source {
-    title: "Fashion-MNIST",
-    folders: &["fashion", "fashion-mnist"],
+pub(super) const FASHION: Source = Source {
+    home: Home {
+        title: "Fashion-MNIST",
+        folders: &["fashion", "fashion-mnist"],
+        inside: None,
+        files: "the four files",
+        url: "https://github.com/zalandoresearch/fashion-mnist",
+    },
     classes: ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"],
-    url: "https://github.com/zalandoresearch/fashion-mnist",
 };
 
 /// The MNIST digits for training and testing: `(train, test)`, with 60,000 and 10,000 examples.
 ///
-/// `x` is `f32` of shape `[n, 28, 28]`, from 0 (paper) to 1 (ink); `y` is `i64` of shape `[n]`, from 0 to 9.
+/// `x` is `f32` of shape `[n, 28, 28]`, from 0 (paper) to 1 (ink), and stays in bytes in memory; `y` is `i64` of shape `[n]`,
+/// from 0 to 9.
 ///
 /// The files `{train,t10k}-{images-idx3,labels-idx1}-ubyte`, each also with `.gz` at its end (which takes the feature
 /// `data`), are looked for in the folder `mnist` of these, in this order:
@@ -54,7 +61,7 @@ const FASHION: Source = Source {
 ///
 /// ```no_run
 /// let (train, test) = wengert_nn::data::mnist(None)?;
-/// assert_eq!(train.x().shape(), [60_000, 28, 28]);
+/// assert_eq!(train.shape(), [60_000, 28, 28]);
 /// # Ok::<(), wengert_nn::Error>(())
 /// ```
 pub fn mnist(dir: Option<&Path>) -> Result<(Dataset, Dataset), Error> {
@@ -72,66 +79,18 @@ pub fn fashion_mnist(dir: Option<&Path>) -> Result<(Dataset, Dataset), Error> {
     FASHION.load(dir, &known_folders())
 }
 
-/// Where data sets lie when nobody says where.
-fn known_folders() -> Vec<PathBuf> {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || variable("HOME");
-    let cache = variable("WENGERT_CACHE_DIR").or_else(|| {
-        let caches = variable("XDG_CACHE_HOME").or_else(|| match env::consts::OS {
-            "windows" => variable("LOCALAPPDATA"),
-            "macos" => home().map(|home| home.join("Library").join("Caches")),
-            _ => home().map(|home| home.join(".cache")),
-        });
-        caches.map(|caches| caches.join("wengert"))
-    });
-    variable("WENGERT_DATA").into_iter().chain(cache).collect()
-}
-
 impl Source {
-    fn load(&self, dir: Option<&Path>, known: &[PathBuf]) -> Result<(Dataset, Dataset), Error> {
-        let folders = self.folders(dir, known);
-        let folder = folders.iter().find(|folder| find(folder, &file("train", "images-idx3")).is_some());
-        let folder = folder.ok_or_else(|| self.missing(&folders))?;
-        Ok((self.part(folder, "train")?, self.part(folder, "t10k")?))
-    }
-
-    /// The folders in which the files may lie. The files of the two sets have the same names, so those directly in a
-    /// folder are taken only if the caller named it or its name tells whose they are.
-    fn folders(&self, dir: Option<&Path>, known: &[PathBuf]) -> Vec<PathBuf> {
-        let mut folders = Vec::new();
-        for (root, named) in
-            dir.map(|dir| (dir, true)).into_iter().chain(known.iter().map(|root| (root.as_path(), false)))
-        {
-            folders.extend(self.folders.iter().map(|name| root.join(name)));
-            if named || self.folders.iter().any(|name| root.file_name().is_some_and(|last| last == *name)) {
-                folders.push(root.to_path_buf());
-            }
-        }
-        folders
-    }
-
-    fn missing(&self, folders: &[PathBuf]) -> Error {
-        let searched: Vec<String> = folders.iter().map(|folder| format!("  {}", folder.display())).collect();
-        Error::data(format!(
-            "{} was not found: there is no {} (or .gz) in\n{}\nGet the four files from {} and name the folder above `{}` in the argument or in WENGERT_DATA.",
-            self.title,
-            file("train", "images-idx3"),
-            if searched.is_empty() { String::from("  (no folder is known)") } else { searched.join("\n") },
-            self.url,
-            self.folders[0],
-        ))
+    pub(super) fn load(&self, dir: Option<&Path>, known: &[PathBuf]) -> Result<(Dataset, Dataset), Error> {
+        let sign = file("train", "images-idx3");
+        let has = |folder: &Path| find(folder, &sign).is_some();
+        let folder = self.home.find(dir, known, &format!("{sign} (or .gz)"), has)?;
+        Ok((self.part(&folder, "train")?, self.part(&folder, "t10k")?))
     }
 
     fn part(&self, folder: &Path, part: &str) -> Result<Dataset, Error> {
         let path = |kind| {
             let name = file(part, kind);
-            find(folder, &name).ok_or_else(|| {
-                Error::data(format!(
-                    "{}: the file is missing, while others of {} are there",
-                    folder.join(name).display(),
-                    self.title
-                ))
-            })
+            find(folder, &name).ok_or_else(|| self.home.lacks(&folder.join(name)))
         };
         let (images, labels) = (path("images-idx3")?, path("labels-idx1")?);
         let (x, y) = (read(&images, &[SIDE, SIDE])?, read(&labels, &[])?);
@@ -185,7 +144,7 @@ fn read(path: &Path, row: &[usize]) -> Result<Array, Error> {
 mod tests {
     use super::*;
     use crate::scratch::Folder;
-    use std::fs;
+    use std::{env, fs};
 
     /// Writes a set of three and two images, the first pixel of each its number.
     fn write(folder: &Path) {

@@ -1,21 +1,25 @@
 //! Data sets, and their way into training.
 //!
 //! A [`Dataset`] holds examples and what is to be learned about them; [`Dataset::batches`] makes a [`Loader`], which
-//! hands out shuffled mini-batches. The sets that come with the crate or are found on disk:
+//! hands out shuffled mini-batches. Images stay in bytes until they are read; [`Normalization`] and [`Augmentation`] say
+//! what becomes of them then. The sets that come with the crate or are found on disk:
 //!
 //! | function | examples | where the data are |
 //! |---|---|---|
 //! | [`digits()`] | 1,797 images of 8 x 8 | in the crate |
 //! | [`mnist()`] | 70,000 images of 28 x 28 | on disk |
 //! | [`fashion_mnist`] | 70,000 images of 28 x 28 | on disk |
+//! | [`cifar10()`] | 60,000 images of 32 x 32 in colour | on disk |
 //! | [`make_blobs`], [`make_moons`] | points | made on the spot |
 //!
 //! Other data come in as [`Array`](wengert_kernels::Array)s or from [`idx`] files.
 
 mod augment;
+pub mod cifar10;
 mod dataset;
 pub mod digits;
 mod examples;
+mod find;
 mod gather;
 mod generate;
 pub mod idx;
@@ -28,6 +32,7 @@ mod reader;
 mod shuffle;
 
 pub use augment::Augmentation;
+pub use cifar10::cifar10;
 pub use dataset::Dataset;
 pub use digits::digits;
 pub use generate::{make_blobs, make_moons};
