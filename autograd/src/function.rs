@@ -1,9 +1,10 @@
 //! Functions: what is compiled once and called often.
 
-use crate::compile::{Canonical, Fused, Planned, Policy, Recorded};
+use crate::compile::{Canonical, Fused, Planned, Policy, Recorded, Source};
 use crate::{Error, Feed, Graph, Session, Tensor, Update};
+use std::collections::BTreeSet;
 use std::sync::{
-    Arc, OnceLock,
+    Arc, OnceLock, Weak,
     atomic::{AtomicU64, Ordering},
 };
 use wengert_kernels::{Array, ArrayView};
@@ -37,6 +38,16 @@ struct Compiled {
     checked: OnceLock<Result<Function, Error>>,
     /// The same without any optimisation.
     plain: OnceLock<Result<Function, Error>>,
+}
+
+/// Knows whether a function is still held by somebody, and holds it not itself.
+#[derive(Debug)]
+pub(crate) struct Life(Weak<Compiled>);
+
+impl Life {
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.strong_count() == 0
+    }
 }
 
 /// Inputs, outputs and what else makes up a [`Function`].
@@ -133,6 +144,11 @@ impl Function {
         self.0.id
     }
 
+    /// A look at whether somebody still holds the function.
+    pub(crate) fn life(&self) -> Life {
+        Life(Arc::downgrade(&self.0))
+    }
+
     /// The tape whose variables it reads and writes.
     #[must_use]
     pub fn graph(&self) -> &Graph {
@@ -143,6 +159,20 @@ impl Function {
     #[must_use]
     pub fn fused(&self) -> &Fused {
         &self.0.fused
+    }
+
+    /// The variables that a call reads or writes, in the order in which they were made: what its results depend on besides
+    /// its inputs.
+    #[must_use]
+    pub fn variables(&self) -> Vec<Tensor> {
+        let fused = self.fused();
+        let read = fused.values.iter().filter_map(|value| match value.source {
+            Source::Variable(index) => Some(index),
+            _ => None,
+        });
+        let used: BTreeSet<usize> = read.chain(fused.updates.iter().map(|(index, _)| *index)).collect();
+        let all = self.graph().variables().into_iter().enumerate();
+        all.filter(|(index, _)| used.contains(index)).map(|(_, variable)| variable).collect()
     }
 
     /// The function as it was written.

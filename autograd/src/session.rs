@@ -1,6 +1,7 @@
 //! Sessions: a device at work, and the values of variables.
 
 use crate::bound::{Bound, check_input};
+use crate::function::Life;
 use crate::{Device, Error, Feed, Function, Graph, Tensor, Update, trap};
 use wengert_kernels::{Array, ArrayView, Executor};
 
@@ -15,7 +16,7 @@ pub struct Session {
     graph: Option<Graph>,
     variables: Vec<Option<Array>>,
     functions: Vec<Slot>,
-    runs: Vec<(RunKey, Function)>,
+    runs: Vec<Run>,
     clock: u64,
     stats: Stats,
     nan_trap: bool,
@@ -26,10 +27,20 @@ pub struct Session {
 #[derive(Debug)]
 struct Slot {
     function: u64,
+    life: Life,
     bound: Vec<Bound>,
 }
 
+/// Fetches, updates, feeds.
 type RunKey = (Vec<u32>, Vec<(u32, u32)>, Vec<u32>);
+
+/// A function that [`Session::run`] compiled.
+#[derive(Debug)]
+struct Run {
+    key: RunKey,
+    function: Function,
+    used: u64,
+}
 
 /// How often a session did what it should do rarely.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +53,9 @@ pub struct Stats {
 
 /// As many sets of sizes are remembered for each function.
 const REMEMBERED: usize = 32;
+
+/// As many functions are remembered by [`Session::run`].
+const RUNS: usize = 128;
 
 impl Session {
     /// A session on `device` with seed 0.
@@ -169,7 +183,7 @@ impl Session {
     }
 
     /// Computes `fetches` for `feeds`: tensors give their values, updates are made. The function is compiled at the first
-    /// run with these fetches and feeds and remembered.
+    /// run with these fetches and feeds and remembered, until 128 others were used since.
     ///
     /// # Errors
     /// As [`Function::call`], and as compiling.
@@ -186,14 +200,24 @@ impl Session {
             .chain(feeds.iter().map(|(tensor, _)| *tensor));
         let Some(graph) = tensors.into_iter().next().map(|tensor| tensor.graph().clone()) else { return Ok(vec![]) };
         self.adopt(&graph)?;
-        let function = match self.runs.iter().find(|(known, _)| *known == key) {
-            Some((_, function)) => function.clone(),
+        self.clock += 1;
+        let function = match self.runs.iter_mut().find(|run| run.key == key) {
+            Some(run) => {
+                run.used = self.clock;
+                run.function.clone()
+            }
             None => {
                 let inputs: Vec<&Tensor> = feeds.iter().map(|(tensor, _)| *tensor).collect();
                 let outputs: Vec<&Tensor> = outputs.iter().collect();
                 let function = graph.function(&inputs, &outputs).updates(&updates).compile()?;
                 self.stats.compiled += 1;
-                self.runs.push((key, function.clone()));
+                if self.runs.len() >= RUNS {
+                    log::warn!(
+                        "a session ran more than {RUNS} sets of fetches and feeds and forgets the oldest: build the graph before the loop, not in it"
+                    );
+                    remove_oldest(&mut self.runs, |run| run.used);
+                }
+                self.runs.push(Run { key, function: function.clone(), used: self.clock });
                 function
             }
         };
@@ -239,7 +263,9 @@ impl Session {
             Some(slot) => slot,
             None => {
                 self.adopt(function.graph())?;
-                self.functions.push(Slot { function: function.id(), bound: vec![] });
+                // Programs of functions that nobody holds any more are of no use.
+                self.functions.retain(|slot| !slot.life.is_over());
+                self.functions.push(Slot { function: function.id(), life: function.life(), bound: vec![] });
                 self.functions.len() - 1
             }
         };
@@ -260,9 +286,7 @@ impl Session {
                     log::warn!(
                         "a function was called with more than {REMEMBERED} sets of sizes: pad or bucket the batches, or each call will plan anew"
                     );
-                    let oldest =
-                        programs.iter().enumerate().min_by_key(|(_, bound)| bound.used).map_or(0, |(place, _)| place);
-                    programs.swap_remove(oldest);
+                    remove_oldest(programs, |bound| bound.used);
                 }
                 programs.push(bound);
                 programs.len() - 1
@@ -343,6 +367,12 @@ impl Session {
         bound.run(executor, 1, inputs, variables, &mut outputs, false)?;
         Ok(outputs)
     }
+}
+
+/// Removes what was used longest ago.
+fn remove_oldest<T>(items: &mut Vec<T>, used: impl Fn(&T) -> u64) {
+    let oldest = items.iter().enumerate().min_by_key(|(_, item)| used(item)).map(|(place, _)| place);
+    oldest.map(|place| items.swap_remove(place));
 }
 
 /// What a run computes and changes.
@@ -427,5 +457,24 @@ mod tests {
         both::<Graph>();
         both::<Tensor>();
         both::<Function>();
+    }
+
+    #[test]
+    fn the_run_used_longest_ago_is_forgotten_and_its_programs_with_it() {
+        // semantics 4.9
+        let g = Graph::new();
+        let x = g.constant([1.0f32, 2.0]);
+        let sums: Vec<Tensor> = (0..RUNS + 1).map(|i| (&x * i as f64).sum()).collect();
+        let mut session = Session::new(Device::cpu().threads(1)).unwrap();
+        let mut run = |i: usize| {
+            assert_eq!(session.run(&sums[i], &[]).unwrap()[0].to_f64(), [3.0 * i as f64]);
+            assert!(session.runs.len() <= RUNS && session.functions.len() <= RUNS);
+            session.stats().compiled
+        };
+        assert_eq!((0..RUNS).map(&mut run).last(), Some(RUNS));
+        assert_eq!(run(0), RUNS);
+        assert_eq!(run(RUNS), RUNS + 1);
+        assert_eq!(run(0), RUNS + 1);
+        assert_eq!(run(1), RUNS + 2);
     }
 }

@@ -24,6 +24,7 @@ mod row_rules;
 
 pub use canonical::Canonical;
 pub use fuse::Fused;
+pub(crate) use fuse::Source;
 pub(crate) use ir::{Ir, IrNode, Leaf};
 pub use plan::Planned;
 pub use recorded::Recorded;
