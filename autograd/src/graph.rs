@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) nodes: Vec<Node>,
     pub(crate) dims: Dims,
     pub(crate) variables: Vec<Variable>,
+    pub(crate) carried: Vec<Carried>,
+    collections: HashMap<String, Vec<u32>>,
     names: HashSet<String>,
     /// How many numbered names were made from each name.
     copies: HashMap<String, usize>,
@@ -70,6 +72,15 @@ pub(crate) struct Variable {
     pub(crate) default_updates: Vec<u32>,
 }
 
+/// An update that calls make which compute a certain node, unless they say otherwise.
+#[derive(Clone, Copy)]
+pub(crate) struct Carried {
+    pub(crate) carrier: u32,
+    /// The variable's number.
+    pub(crate) variable: usize,
+    pub(crate) value: u32,
+}
+
 /// Nodes beyond this number are probably recorded by a loop that should have been a function called often.
 const GROWTH_WARNING: usize = 1_000_000;
 
@@ -82,6 +93,8 @@ impl Graph {
                 nodes: Vec::new(),
                 dims: Dims::default(),
                 variables: Vec::new(),
+                carried: Vec::new(),
+                collections: HashMap::new(),
                 names: HashSet::new(),
                 copies: HashMap::new(),
                 scopes: Vec::new(),
@@ -261,6 +274,33 @@ impl Graph {
     pub fn by_name(&self, name: &str) -> Option<Tensor> {
         let id = self.state().nodes.iter().position(|node| node.name.as_deref() == Some(name))?;
         Some(self.tensor(id as u32))
+    }
+
+    /// Adds a tensor of this graph to the collection of that name: for what is found again without being passed on, as the
+    /// penalties of layers are. Errors of the tensor show where the collection is used.
+    pub fn add_to_collection(&self, name: &str, tensor: &Tensor) {
+        let member = if tensor.graph() == self {
+            tensor.id()
+        } else {
+            let why = format!("the collection `{name}` is of another graph than its member");
+            self.poisoned(Error::build(why, &tensor.origin())).id()
+        };
+        self.state().collections.entry(name.to_owned()).or_default().push(member);
+    }
+
+    /// The tensors of a collection, in the order in which they were added; none if nothing was.
+    ///
+    /// ```
+    /// # let g = wengert_autograd::Graph::new();
+    /// let penalty = g.constant(0.5f32);
+    /// g.add_to_collection("penalties", &penalty);
+    /// assert_eq!(g.collection("penalties"), [penalty]);
+    /// assert_eq!(g.collection("others"), []);
+    /// ```
+    #[must_use]
+    pub fn collection(&self, name: &str) -> Vec<Tensor> {
+        let ids = self.state().collections.get(name).cloned().unwrap_or_default();
+        ids.into_iter().map(|id| self.tensor(id)).collect()
     }
 
     /// A number that no random op of this graph has yet.

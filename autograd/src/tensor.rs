@@ -1,5 +1,6 @@
 //! Tensors: handles to nodes of the tape.
 
+use crate::graph::Carried;
 use crate::op::Op;
 use crate::{DType, Dim, Error, Graph, Origin, TensorType, Update};
 use std::{fmt, panic::Location, sync::Arc};
@@ -99,6 +100,38 @@ impl Tensor {
         let id = self.id;
         if let Some(variable) = state.variables.iter_mut().find(|variable| variable.node == id) {
             variable.default_updates.push(value.id);
+        }
+        Ok(())
+    }
+
+    /// From now on, every call that computes this tensor also makes `update`, unless the call updates the variable itself:
+    /// what a forward pass leaves behind, as the running statistics of a normalisation. Reading the variable alone does not
+    /// make it.
+    ///
+    /// ```
+    /// # use wengert_autograd::{DType, Device, Graph, Initial, Session};
+    /// let g = Graph::new();
+    /// let x = g.placeholder("x", DType::F32, [None]);
+    /// let last = g.state_variable("last", Initial::zeros(DType::F32, &[]));
+    /// let mean = x.mean();
+    /// mean.carry(&last.becomes(&mean))?;
+    /// let mut session = Session::new(Device::cpu())?;
+    /// session.run(&(&x - &mean), &[(&x, vec![1.0f32, 3.0].into())])?;
+    /// assert_eq!(session.get(&last)?.item::<f32>()?, 2.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When this tensor is poisoned, or the update is of another graph, not of a variable, or of another dtype or shape.
+    pub fn carry(&self, update: &Update) -> Result<(), Error> {
+        self.ty()?;
+        if [&update.variable, &update.value].iter().any(|tensor| tensor.graph != self.graph) {
+            return Err(Error::build("carry: the tensor and the update belong to two graphs", &self.origin()));
+        }
+        update.check()?;
+        let mut state = self.graph.state();
+        if let Some(variable) = state.variables.iter().position(|variable| variable.node == update.variable.id) {
+            state.carried.push(Carried { carrier: self.id, variable, value: update.value.id });
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use wengert_autograd::{Array, DType, Device, Feed, GradOptions, Graph, Policy, Session, Tensor, feed, gradients};
+use wengert_autograd::{
+    Array, DType, Device, Feed, FunctionBuilder, GradOptions, Graph, Policy, Session, Tensor, Update, feed, gradients,
+};
 
 fn session() -> Session {
     Session::new(Device::cpu().threads(1)).unwrap()
@@ -124,6 +126,56 @@ fn default_updates_compose_and_yield_to_explicit_ones() {
     let quiet = g.function(&[], &[&read]).without_default_updates().compile().unwrap();
     quiet.call(&mut session, &[]).unwrap();
     assert_eq!(session.get(&count).unwrap().to_f64(), [0.0]);
+}
+
+#[test]
+fn carried_updates_are_made_where_their_carrier_is_computed() {
+    // semantics 4.11
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F64, [None]);
+    let total = g.state_variable("total", Array::scalar(1.0));
+    let (first, second) = (x.sum(), x.square().sum());
+    first.carry(&total.becomes(&(&total + &first))).unwrap();
+    second.carry(&total.becomes(&(&total * &second))).unwrap();
+    let mut session = session();
+    let feed = [(&x, vec![1.0, 2.0].into())];
+    let mut after = |fetch: &Tensor| {
+        session.set(&total, &Array::scalar(1.0).unwrap()).unwrap();
+        session.run(fetch, &feed).unwrap();
+        session.get(&total).unwrap().item::<f64>().unwrap()
+    };
+    // Reading the variable does nothing; each carrier does its own; two compose in order, whatever is fetched first.
+    assert_eq!(after(&(&total + x.max())), 1.0);
+    assert_eq!(after(&(&first * 2.0)), 4.0);
+    assert_eq!(after(&(&second * 2.0)), 5.0);
+    assert_eq!(after(&(&second - &first)), 20.0);
+    let call = |builder: FunctionBuilder, session: &mut Session| {
+        session.set(&total, &Array::scalar(1.0).unwrap()).unwrap();
+        builder.compile().unwrap().call(session, &[vec![1.0, 2.0].into()]).unwrap();
+        session.get(&total).unwrap().item::<f64>().unwrap()
+    };
+    let builder = || g.function(&[&x], &[&first]);
+    assert_eq!(call(builder().without_default_updates(), &mut session), 1.0);
+    assert_eq!(call(builder().update(&total, &(&total - 3.0)), &mut session), -2.0);
+    assert_eq!(call(builder().given(&first, &x.max()), &mut session), 1.0);
+    let fed = g.function(&[&first], &[&(&first + 1.0)]).compile().unwrap();
+    fed.call(&mut session, &[7.0.into()]).unwrap();
+    assert_eq!(session.get(&total).unwrap().item::<f64>().unwrap(), 1.0);
+}
+
+#[test]
+fn a_carried_update_that_does_not_fit_is_refused() {
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F64, [Some(2)]);
+    let w = g.state_variable("w", Array::scalar(1.0));
+    let refused = |carrier: &Tensor, update: &Update| carrier.carry(update).unwrap_err().to_string();
+    assert!(refused(&x, &w.becomes(&x)).contains("shape never changes"));
+    assert!(refused(&x, &x.becomes(&x)).contains("not a variable"));
+    assert!(refused(&x.reshape([3]), &w.becomes(&w)).contains("reshape"));
+    let other = Graph::new();
+    assert!(refused(&other.constant(1.0), &w.becomes(&w)).contains("two graphs"));
+    other.add_to_collection("penalties", &w);
+    assert!(other.collection("penalties")[0].ty().unwrap_err().to_string().contains("another graph"));
 }
 
 #[test]

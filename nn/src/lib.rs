@@ -18,7 +18,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`layers`], [`activations`], [`initializers`] | what a network is made of |
+//! | [`layers`], [`activations`], [`initializers`], [`regularizers`] | what a network is made of |
 //! | [`losses`], [`metrics`] | how wrong it is |
 //! | [`optimizers`] | how it follows the gradient |
 //! | [`models`], [`training`] | layers together, and the loops around them |
@@ -40,6 +40,7 @@ pub mod optimizers;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod prelude;
+pub mod regularizers;
 #[cfg(test)]
 mod scratch;
 mod targets;

@@ -3,7 +3,7 @@
 use super::{Ir, IrNode, Leaf};
 use crate::graph::{Graph, State};
 use crate::{Error, Tensor, TensorType, Update};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The part of a tape that a function computes, exactly as it was written.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub struct Recorded(pub(crate) Ir);
 
 impl Recorded {
     /// Cuts out what `outputs` and `updates` need, with every key of `givens` replaced by its value. Variables that are read
-    /// and have a default update get it, unless `updates` names them.
+    /// and have a default update get it, and nodes that carry updates make them, unless `updates` names the variable.
     ///
     /// # Errors
     /// When something needed is poisoned, not fed, of another graph, or replaced inconsistently.
@@ -105,6 +105,8 @@ struct Cut<'a> {
     nodes: Vec<IrNode>,
     variables: HashMap<u32, usize>,
     read: Vec<usize>,
+    /// The nodes that carry updates, and whether they are computed.
+    carriers: HashMap<u32, bool>,
 }
 
 type Memo = HashMap<u32, usize>;
@@ -118,6 +120,7 @@ impl<'a> Cut<'a> {
             nodes: Vec::new(),
             variables: state.variables.iter().enumerate().map(|(index, variable)| (variable.node, index)).collect(),
             read: Vec::new(),
+            carriers: state.carried.iter().map(|carried| (carried.carrier, false)).collect(),
         };
         for (position, input) in inputs.iter().enumerate() {
             let node = &state.nodes[input.id() as usize];
@@ -203,40 +206,61 @@ impl<'a> Cut<'a> {
             if let Some(Leaf::Variable(index)) = leaf {
                 self.read.push(index);
             }
+            if let (None, Some(computed)) = (leaf, self.carriers.get_mut(&id)) {
+                *computed = true;
+            }
             memo.insert(id, self.nodes.len());
             self.nodes.push(IrNode { op: node.op.clone(), inputs, ty, leaf, origins: vec![node.origin.clone()] });
         }
         Ok(memo[&replaced(id)])
     }
 
-    /// Adds the default updates of the variables that are read, and of those that these read in turn.
+    /// Adds the default updates of the variables that are read, the updates that computed nodes carry, and those that
+    /// these bring with them in turn.
     fn default_updates(
         &mut self,
         written: &mut Vec<(usize, usize)>,
         givens: &HashMap<u32, u32>,
         memo: &mut Memo,
     ) -> Result<(), Error> {
+        let state = self.state;
+        let explicit: HashSet<usize> = written.iter().map(|(index, _)| *index).collect();
+        let mut asked = HashSet::new();
+        let mut carried: Vec<_> = state.carried.iter().collect();
         let mut next = 0;
-        while next < self.read.len() {
-            let index = self.read[next];
-            next += 1;
-            let variable = &self.state.variables[index];
-            if written.iter().any(|(other, _)| *other == index) {
-                continue;
-            }
-            let mut value: Option<usize> = None;
-            for &update in &variable.default_updates {
-                value = Some(match value {
-                    None => self.import(update, givens, memo)?,
-                    // A later default update reads what the earlier one wrote.
-                    Some(earlier) => {
-                        let mut composed = Memo::from([(variable.node, earlier)]);
-                        self.import(update, givens, &mut composed)?
+        loop {
+            while let Some(&index) = self.read.get(next) {
+                next += 1;
+                if asked.insert(index) && !explicit.contains(&index) {
+                    for &update in &state.variables[index].default_updates {
+                        self.write(index, update, written, givens, memo)?;
                     }
-                });
+                }
             }
-            if let Some(value) = value {
-                written.push((index, value));
+            let Some(place) = carried.iter().position(|own| self.carriers.get(&own.carrier) == Some(&true)) else {
+                return Ok(());
+            };
+            let own = carried.remove(place);
+            if !explicit.contains(&own.variable) {
+                self.write(own.variable, own.value, written, givens, memo)?;
+            }
+        }
+    }
+
+    /// Adds an update. A later one of the same variable reads what the earlier one wrote.
+    fn write(
+        &mut self,
+        index: usize,
+        update: u32,
+        written: &mut Vec<(usize, usize)>,
+        givens: &HashMap<u32, u32>,
+        memo: &mut Memo,
+    ) -> Result<(), Error> {
+        match written.iter_mut().find(|(other, _)| *other == index) {
+            None => written.push((index, self.import(update, givens, memo)?)),
+            Some((_, value)) => {
+                let mut composed = Memo::from([(self.state.variables[index].node, *value)]);
+                *value = self.import(update, givens, &mut composed)?;
             }
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! `Dense`: every output sees every input.
 
+use super::weight::{Weight, setters, weight_dtype};
 use super::{Identity, Layer, Mode, Output};
 use crate::activations::Activation;
 use crate::choice::Choice;
 use crate::initializers::Initializer;
-use wengert_autograd::{DType, Dim, Graph, Initial, Tensor};
+use wengert_autograd::{Dim, Graph, Tensor};
 
 /// `activation(x kernel + bias)`: `[n, .., inputs]` gives `[n, .., units]`.
 ///
@@ -27,9 +28,9 @@ pub struct Dense {
     identity: Identity,
     units: usize,
     activation: Choice<Activation>,
-    bias: bool,
-    kernel_initializer: Choice<Initializer>,
-    bias_initializer: Choice<Initializer>,
+    use_bias: bool,
+    kernel: Weight,
+    bias: Weight,
 }
 
 impl Dense {
@@ -41,9 +42,9 @@ impl Dense {
             identity: Identity::new("dense"),
             units,
             activation: Activation::Linear.into(),
-            bias: true,
-            kernel_initializer: Initializer::glorot_uniform().into(),
-            bias_initializer: Initializer::Constant(0.0).into(),
+            use_bias: true,
+            kernel: Weight::new(Initializer::glorot_uniform()),
+            bias: Weight::new(Initializer::Constant(0.0)),
         }
     }
 
@@ -57,31 +58,15 @@ impl Dense {
     /// Leaves the bias out.
     #[must_use]
     pub fn no_bias(mut self) -> Dense {
-        self.bias = false;
-        self
-    }
-
-    /// How the kernel starts, by value or by name.
-    #[must_use]
-    pub fn kernel_initializer(mut self, initializer: impl Into<Choice<Initializer>>) -> Dense {
-        self.kernel_initializer = initializer.into();
-        self
-    }
-
-    /// How the bias starts, by value or by name.
-    #[must_use]
-    pub fn bias_initializer(mut self, initializer: impl Into<Choice<Initializer>>) -> Dense {
-        self.bias_initializer = initializer.into();
-        self
-    }
-
-    /// A name in place of `dense`, `dense_1`, ...
-    #[must_use]
-    pub fn name(mut self, name: &str) -> Dense {
-        self.identity = self.identity.named(name);
+        self.use_bias = false;
         self
     }
 }
+
+setters!(Dense, "dense",
+    kernel: kernel_initializer kernel_regularizer,
+    bias: bias_initializer bias_regularizer
+);
 
 impl Layer for Dense {
     fn apply(&self, x: &Tensor, mode: Mode) -> Tensor {
@@ -98,16 +83,13 @@ impl Layer for Dense {
                     return x.poisoned(format!("dense of {ty}: it takes two axes or more\n  hint: {hint}")).into();
                 }
             };
-            let dtype = if ty.dtype.is_float() { ty.dtype } else { DType::F32 };
-            let kernel = at.variable("kernel", || initial(&self.kernel_initializer, dtype, &[inputs, self.units]));
+            let dtype = weight_dtype(ty.dtype);
+            let kernel = self.kernel.variable(at, "kernel", dtype, &[inputs, self.units]);
             let mut y = product(x, &kernel, self.units);
-            if self.bias {
-                y = y + at.variable("bias", || initial(&self.bias_initializer, dtype, &[self.units]));
+            if self.use_bias {
+                y = y + self.bias.variable(at, "bias", dtype, &[self.units]);
             }
-            match &self.activation.0 {
-                Ok(activation) => Output::of(*activation, &y),
-                Err(why) => x.poisoned(why).into(),
-            }
+            Output::chosen(&self.activation, &y)
         })
     }
 
@@ -129,12 +111,5 @@ fn product(x: &Tensor, kernel: &Tensor, units: usize) -> Tensor {
             x.reshape([-1, signed(inputs)]).matmul(kernel).reshape(restored)
         }
         _ => x.matmul(kernel),
-    }
-}
-
-fn initial(chosen: &Choice<Initializer>, dtype: DType, shape: &[usize]) -> Initial {
-    match &chosen.0 {
-        Ok(initializer) => initializer.initial(dtype, shape),
-        Err(why) => Initial::failed(why),
     }
 }

@@ -1,5 +1,6 @@
 //! `Dropout`: a network that cannot rely on any one unit.
 
+use super::weight::setters;
 use super::{Identity, Layer, Mode};
 use wengert_autograd::{Graph, Tensor};
 
@@ -28,14 +29,9 @@ impl Dropout {
     pub fn new(rate: f64) -> Dropout {
         Dropout { identity: Identity::new("dropout"), rate }
     }
-
-    /// A name in place of `dropout`, `dropout_1`, ...
-    #[must_use]
-    pub fn name(mut self, name: &str) -> Dropout {
-        self.identity = self.identity.named(name);
-        self
-    }
 }
+
+setters!(Dropout, "dropout");
 
 impl Layer for Dropout {
     fn apply(&self, x: &Tensor, mode: Mode) -> Tensor {

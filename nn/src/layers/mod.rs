@@ -30,19 +30,28 @@
 //! ```
 
 mod activation;
+mod batch_normalization;
 mod dense;
 mod dropout;
+mod embedding;
 mod flatten;
 mod identity;
+mod layer_normalization;
+mod normalize;
 #[cfg(test)]
 mod tests;
+mod weight;
 
+pub use batch_normalization::BatchNormalization;
 pub use dense::Dense;
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use identity::{At, Identity};
+pub use layer_normalization::LayerNormalization;
 
 use crate::activations::Activation;
+use crate::choice::Choice;
 use std::sync::Arc;
 use wengert_autograd::{Graph, Tensor};
 
@@ -100,6 +109,15 @@ impl Output {
     #[track_caller]
     pub fn of(activation: Activation, x: &Tensor) -> Output {
         Output { value: activation.of(x), before: Some((activation, x.clone())) }
+    }
+
+    /// The same for an activation that was chosen by a name, which may be unknown.
+    #[track_caller]
+    pub(crate) fn chosen(activation: &Choice<Activation>, x: &Tensor) -> Output {
+        match &activation.0 {
+            Ok(activation) => Output::of(*activation, x),
+            Err(why) => x.poisoned(why).into(),
+        }
     }
 
     /// What `activation` was applied to, if the output ends in it.
