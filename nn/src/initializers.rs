@@ -9,8 +9,8 @@ use rand_core::Rng;
 use wengert_autograd::Initial;
 use wengert_kernels::{Array, DType, Philox};
 
-/// How a variable's first value is made. Known by name: `zeros`, `ones`, `glorot_uniform`, `glorot_normal`, `he_uniform`,
-/// `he_normal`, `lecun_uniform`, `lecun_normal`.
+/// How a variable's first value is made. Known by name: `zeros`, `ones`, `random_normal` and `random_uniform` (0.05),
+/// `glorot_uniform`, `glorot_normal`, `he_uniform`, `he_normal`, `lecun_uniform`, `lecun_normal`, `orthogonal` (gain 1).
 ///
 /// ```
 /// use wengert_nn::initializers::{fans, Initializer};
@@ -29,6 +29,10 @@ pub enum Initializer {
     Normal(f64),
     /// Uniform between minus and plus this limit.
     Uniform(f64),
+    /// A matrix of all axes but the last by the last, whose columns, or rows where these are fewer, are orthogonal and have
+    /// this length, drawn evenly from all such matrices. Source: A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact
+    /// solutions to the nonlinear dynamics of learning in deep linear neural networks", ICLR 2014.
+    Orthogonal(f64),
     /// Spread by the number of units before and behind the weights.
     Scaled {
         /// The variance times the number of units.
@@ -64,12 +68,15 @@ const TRUNCATED: f64 = 0.879_625_661_034_239_8;
 const TABLE: &[Named<Initializer>] = &[
     ("zeros", || Initializer::Constant(0.0)),
     ("ones", || Initializer::Constant(1.0)),
+    ("random_normal", || Initializer::Normal(0.05)),
+    ("random_uniform", || Initializer::Uniform(0.05)),
     ("glorot_uniform", Initializer::glorot_uniform),
     ("glorot_normal", Initializer::glorot_normal),
     ("he_uniform", Initializer::he_uniform),
     ("he_normal", Initializer::he_normal),
     ("lecun_uniform", Initializer::lecun_uniform),
     ("lecun_normal", Initializer::lecun_normal),
+    ("orthogonal", || Initializer::Orthogonal(1.0)),
 ];
 
 choose_by_name!(Initializer, "initializer", TABLE);
@@ -109,6 +116,9 @@ impl Initializer {
         let (initializer, owned) = (*self, shape.to_vec());
         Initial::draw(dtype, shape, move |seed, stream| {
             let mut random = Philox::new(seed, stream);
+            if let Initializer::Orthogonal(gain) = initializer {
+                return orthogonal(dtype, &owned, gain, &mut random);
+            }
             Array::from_fn(dtype, &owned, |_| initializer.draw(&owned, &mut random))
         })
     }
@@ -177,6 +187,44 @@ fn normal(random: &mut Philox) -> f64 {
     (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }
 
+/// A matrix with orthonormal columns (rows, if they are fewer) times `gain`, in the given shape.
+///
+/// Normal vectors are orthogonalised one after the other, as the QR decomposition with a positive diagonal does it, which
+/// leaves no direction preferred. Each is freed from the ones before it twice: once is not enough for those nearly dependent.
+fn orthogonal(dtype: DType, shape: &[usize], gain: f64, random: &mut Philox) -> Result<Array, wengert_kernels::Error> {
+    let (columns, rows) = shape.split_last().map_or((1, 1), |(last, rest)| (*last, rest.iter().product()));
+    let (count, length) = (rows.min(columns), rows.max(columns));
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
+    while basis.len() < count {
+        let mut vector: Vec<f64> = (0..length).map(|_| normal(random)).collect();
+        for other in basis.iter().chain(&basis) {
+            let along = dot(&vector, other);
+            vector.iter_mut().zip(other).for_each(|(v, o)| *v -= along * o);
+        }
+        let norm = dot(&vector, &vector).sqrt();
+        // What is left of a draw that depended on the others is noise; draw again.
+        if norm > 1e-9 * (length as f64).sqrt() {
+            vector.iter_mut().for_each(|v| *v /= norm);
+            basis.push(vector);
+        }
+    }
+    Array::from_fn(dtype, shape, |i| {
+        let (row, column) = (i / columns, i % columns);
+        gain * if rows >= columns { basis[column][row] } else { basis[row][column] }
+    })
+}
+
+/// The sum of products, in four sums side by side.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let (a_parts, b_parts) = (a.chunks_exact(4), b.chunks_exact(4));
+    let rest: f64 = a_parts.remainder().iter().zip(b_parts.remainder()).map(|(a, b)| a * b).sum();
+    let mut sums = [0.0; 4];
+    for (a, b) in a_parts.zip(b_parts) {
+        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +268,33 @@ mod tests {
             assert!(mean.abs() < 0.1 * std && (spread / std - 1.0).abs() < 0.05, "{initializer:?}: {mean} {spread}");
         }
         assert_eq!(values(&Initializer::Constant(3.0), &[2]), [3.0, 3.0]);
+    }
+
+    #[test]
+    fn orthogonal_weights_turn_and_do_not_stretch() {
+        // semantics 9.30
+        for (shape, gain) in
+            [(&[5408, 128][..], 1.0), (&[3, 3, 4, 50], 2.0), (&[6, 6], 1.0), (&[3, 0], 1.0), (&[4], 1.0)]
+        {
+            let mut random = Philox::new(1, 2);
+            let columns = shape[shape.len() - 1];
+            let w = orthogonal(DType::F32, shape, gain, &mut random).unwrap().to_f64();
+            let rows = w.len().checked_div(columns).unwrap_or(0);
+            let (count, length) = (rows.min(columns), rows.max(columns));
+            let at = |n: usize, k: usize| if rows >= columns { w[k * columns + n] } else { w[n * columns + k] };
+            for a in 0..count {
+                for b in 0..=a {
+                    let product: f64 = (0..length).map(|k| at(a, k) * at(b, k)).sum();
+                    let wanted = if a == b { gain * gain } else { 0.0 };
+                    assert!((product - wanted).abs() <= 1e-6 * gain * gain, "{shape:?}: {a} with {b} gives {product}");
+                }
+            }
+        }
+        let initializer: Initializer = "orthogonal".parse().unwrap();
+        let (g, shape) = (wengert_autograd::Graph::new(), [6, 4]);
+        let w = g.variable("w", initializer.initial(DType::F64, &shape));
+        let gram = w.t().matmul(&w).eval(&[]).unwrap().to_f64();
+        assert!((0..16).all(|i| (gram[i] - f64::from(i % 5 == 0)).abs() < 1e-12), "{gram:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `BatchNormalization`: every channel with the same mean and spread, whatever the layers before it do.
 
-use super::normalize::{moments, standardize, statistics_dtype};
+use super::normalize::{moments, standardize, statistics_dtype, widen};
 use super::weight::{Weight, setters};
 use super::{Identity, Layer, Mode};
 use crate::initializers::Initializer;
@@ -140,20 +140,15 @@ impl Layer for BatchNormalization {
                 Err(why) => return x.poisoned(why),
             };
             let dtype = statistics_dtype(ty.dtype);
-            // One for each channel, with unit axes where x has others.
-            let mut unit = vec![1; ty.shape.len()];
-            unit[axis] = isize::try_from(channels).unwrap_or(isize::MAX);
-            let wide = |tensor: &Tensor| tensor.reshape(&unit);
-            let weight = |weight: &Weight, role: &str| wide(&weight.variable(at, role, dtype, &[channels]));
-            let gamma = self.scale.then(|| weight(&self.gamma, "gamma"));
-            let beta = self.center.then(|| weight(&self.beta, "beta"));
+            let axes: Vec<isize> = (0..).take(ty.shape.len()).filter(|&other| other != axis as isize).collect();
+            let gamma = self.scale.then(|| self.gamma.variable(at, "gamma", dtype, &[channels]));
+            let beta = self.center.then(|| self.beta.variable(at, "beta", dtype, &[channels]));
             let state =
                 |role: &str, start: f64| at.state(role, || Initializer::Constant(start).initial(dtype, &[channels]));
             let running = (state("moving_mean", 0.0), state("moving_variance", 1.0));
             let values = x.cast(dtype);
             let y = match mode {
                 Mode::Train => {
-                    let axes: Vec<isize> = (0..).take(ty.shape.len()).filter(|&other| other != axis as isize).collect();
                     let batch = moments(&values, &axes);
                     if let Err(error) = self.remember(&running, &batch) {
                         return x.poisoned(error);
@@ -161,11 +156,11 @@ impl Layer for BatchNormalization {
                     standardize(&values, &batch, &axes, self.epsilon, gamma.as_ref())
                 }
                 Mode::Infer => {
-                    let r = (wide(&running.1) + self.epsilon).rsqrt();
-                    (values - wide(&running.0)) * gamma.map_or(r.clone(), |gamma| r * gamma)
+                    let r = (running.1 + self.epsilon).rsqrt();
+                    (values - widen(&running.0, &axes)) * widen(&gamma.map_or(r.clone(), |gamma| r * gamma), &axes)
                 }
             };
-            let y = beta.map_or(y.clone(), |beta| y + beta);
+            let y = beta.map_or(y.clone(), |beta| y + widen(&beta, &axes));
             if ty.dtype.is_float() { y.cast(ty.dtype) } else { y }
         })
     }
@@ -179,9 +174,166 @@ impl BatchNormalization {
     /// Makes every call that computes the batch's mean move the running statistics.
     fn remember(&self, running: &(Tensor, Tensor), batch: &(Tensor, Tensor)) -> Result<(), Error> {
         for (running, batch_value) in [(&running.0, &batch.0), (&running.1, &batch.1)] {
-            let moved = running * self.momentum + batch_value.reshape_like(running) * (1.0 - self.momentum);
+            let moved = running * self.momentum + batch_value * (1.0 - self.momentum);
             batch.0.carry(&running.becomes(&moved))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_autograd::{DType, Device, Session, check_gradients};
+    use wengert_kernels::Array;
+
+    /// Numbers without a pattern, around `mean`.
+    fn sample(dtype: DType, shape: &[usize], mean: f64) -> Array {
+        Array::from_fn(dtype, shape, |i| mean + ((i * i * 37 + i * 11) % 101) as f64 / 50.0 - 1.0).unwrap()
+    }
+
+    /// Mean and variance of each channel of `[before, channels, behind]`.
+    fn statistics(x: &Array, [before, channels, behind]: [usize; 3]) -> (Vec<f64>, Vec<f64>) {
+        let x = x.to_f64();
+        let values = |c: usize| {
+            let x = &x;
+            (0..before).flat_map(move |b| (0..behind).map(move |p| x[(b * channels + c) * behind + p]))
+        };
+        let n = (before * behind) as f64;
+        let mean: Vec<f64> = (0..channels).map(|c| values(c).sum::<f64>() / n).collect();
+        let variance = (0..channels).map(|c| values(c).map(|v| (v - mean[c]).powi(2)).sum::<f64>() / n).collect();
+        (mean, variance)
+    }
+
+    fn close(got: &Array, wanted: impl IntoIterator<Item = f64>, tolerance: f64) {
+        let (got, wanted) = (got.to_f64(), wanted.into_iter().collect::<Vec<_>>());
+        assert_eq!(got.len(), wanted.len());
+        for (place, (a, b)) in got.iter().zip(&wanted).enumerate() {
+            assert!((a - b).abs() <= tolerance * b.abs().max(1.0), "element {place}: {a} for {b}");
+        }
+    }
+
+    fn session() -> Session {
+        Session::new(Device::cpu().threads(1)).unwrap()
+    }
+
+    #[test]
+    fn training_takes_the_statistics_of_the_batch_and_inference_the_running_ones() {
+        // semantics 9.25
+        // semantics 9.26
+        for (shape, axis, folded) in [
+            (&[7, 3][..], -1, [7, 3, 1]),
+            (&[2, 5, 4, 3], -1, [40, 3, 1]),
+            (&[2, 3, 5, 4], 1, [2, 3, 20]),
+            (&[2, 6, 4, 3], -2, [12, 4, 3]),
+        ] {
+            let g = Graph::new();
+            let mut open: Vec<Option<usize>> = shape.iter().copied().map(Some).collect();
+            open[0] = None;
+            let x = g.placeholder("x", DType::F64, open);
+            let layer = BatchNormalization::new().axis(axis).momentum(0.75).epsilon(0.01);
+            let layer =
+                layer.gamma_initializer(Initializer::Constant(2.0)).beta_initializer(Initializer::Constant(0.5));
+            let (train, infer) = (layer.apply(&x, Mode::Train), layer.apply(&x, Mode::Infer));
+            let at = |role: &str| g.by_name(&format!("batch_normalization/{role}")).unwrap();
+            let (running_mean, running_variance) = (at("moving_mean"), at("moving_variance"));
+            let mut session = session();
+            let batch = sample(DType::F64, shape, 3.0);
+            let (mean, variance) = statistics(&batch, folded);
+            let normal = |mean: &[f64], variance: &[f64]| {
+                let values = batch.to_f64().into_iter().enumerate().map(|(i, value)| {
+                    let channel = i / folded[2] % folded[1];
+                    2.0 * (value - mean[channel]) / (variance[channel] + 0.01).sqrt() + 0.5
+                });
+                values.collect::<Vec<_>>()
+            };
+            let feed = [(&x, (&batch).into())];
+            let before = session.run(&infer, &feed).unwrap().remove(0);
+            let (zeros, ones) = (vec![0.0; folded[1]], vec![1.0; folded[1]]);
+            close(&before, normal(&zeros, &ones), 1e-12);
+            assert_eq!(session.get(&running_mean).unwrap().to_f64(), zeros, "inference changes nothing");
+            close(&session.run(&train, &feed).unwrap()[0], normal(&mean, &variance), 1e-12);
+            let moved = |start: f64, batch: &[f64]| batch.iter().map(|v| 0.75 * start + 0.25 * v).collect::<Vec<_>>();
+            let (mean, variance) = (moved(0.0, &mean), moved(1.0, &variance));
+            let kept = session.get(&running_mean).unwrap();
+            close(&kept, mean.clone(), 1e-12);
+            close(&session.get(&running_variance).unwrap(), variance.clone(), 1e-12);
+            close(&session.run(&infer, &feed).unwrap()[0], normal(&mean, &variance), 1e-12);
+            assert_eq!(session.get(&running_mean).unwrap(), kept);
+        }
+    }
+
+    #[test]
+    fn two_applications_move_the_running_statistics_one_after_the_other() {
+        // semantics 9.26
+        let g = Graph::new();
+        let (a, b) = (g.placeholder("a", DType::F64, [None, Some(2)]), g.placeholder("b", DType::F64, [None, Some(2)]));
+        let layer = BatchNormalization::new().momentum(0.5);
+        let (first, second) = (layer.apply(&a, Mode::Train), layer.apply(&b, Mode::Train));
+        let loss = (first * second.exp()).sum();
+        assert_eq!(g.variables().len(), 4);
+        let [a_value, b_value] = [1.0, 5.0].map(|mean| sample(DType::F64, &[6, 2], mean));
+        let mut session = session();
+        session.run(&loss, &[(&a, (&a_value).into()), (&b, (&b_value).into())]).unwrap();
+        for (role, start, pick) in [("moving_mean", 0.0, 0), ("moving_variance", 1.0, 1)] {
+            let of = |x: &Array| <[Vec<f64>; 2]>::from(statistics(x, [6, 2, 1]))[pick].clone();
+            let pairs = of(&a_value).into_iter().zip(of(&b_value));
+            let wanted = pairs.map(|(a, b)| 0.5 * (0.5 * start + 0.5 * a) + 0.5 * b);
+            let variable = g.by_name(&format!("batch_normalization/{role}")).unwrap();
+            close(&session.get(&variable).unwrap(), wanted, 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_large_mean_costs_few_digits() {
+        // semantics 9.28
+        let g = Graph::new();
+        let x = g.placeholder("x", DType::F32, [None, Some(2)]);
+        let batch = sample(DType::F32, &[4096, 2], 10_000.0);
+        let (mean, variance) = statistics(&batch, [4096, 2, 1]);
+        assert!(variance.iter().all(|v| (0.2..0.5).contains(v)));
+        let y = BatchNormalization::new().apply(&x, Mode::Train);
+        let mut session = session();
+        let got = session.run(&y, &[(&x, (&batch).into())]).unwrap().remove(0);
+        // Mean squares minus squared means would be wrong in the first digit: 1e8 has no digit behind the point in f32.
+        let wanted = batch.to_f64().into_iter().enumerate();
+        close(&got, wanted.map(|(i, v)| (v - mean[i % 2]) / (variance[i % 2] + 1e-3).sqrt()), 2e-3);
+        let running = session.get(&g.by_name("batch_normalization/moving_variance").unwrap()).unwrap();
+        close(&running, variance.iter().map(|v| 0.99 + 0.01 * v), 1e-6);
+    }
+
+    #[test]
+    fn gradients_pass_through_the_statistics() {
+        // semantics 9.25
+        for (shape, axes) in [(&[5, 3][..], &[0][..]), (&[3, 2, 4], &[0, 2]), (&[2, 2, 2, 3], &[0, 1, 2])] {
+            let scale: usize =
+                (0..shape.len()).filter(|axis| !axes.contains(&(*axis as isize))).map(|a| shape[a]).product();
+            let at = [sample(DType::F64, shape, 0.3), sample(DType::F64, &[scale], 1.5)];
+            let scaled = |x: &[Tensor]| standardize(&x[0], &moments(&x[0], axes), axes, 1e-3, Some(&x[1]));
+            check_gradients(scaled, &at, 2).unwrap();
+            check_gradients(|x| standardize(&x[0], &moments(&x[0], axes), axes, 1e-3, None).exp(), &at[..1], 2)
+                .unwrap();
+        }
+        for axis in [1, -1] {
+            let layer = BatchNormalization::new().axis(axis);
+            check_gradients(|x| layer.apply(&x[0], Mode::Train).tanh(), &[sample(DType::F64, &[3, 4, 2], 0.0)], 2)
+                .unwrap();
+            check_gradients(|x| layer.apply(&x[0], Mode::Infer).tanh(), &[sample(DType::F64, &[3, 4, 2], 0.0)], 2)
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn sixteen_bits_and_integers_have_statistics_of_32() {
+        let g = Graph::new();
+        for (dtype, result) in [(DType::F16, DType::F16), (DType::I32, DType::F32), (DType::F64, DType::F64)] {
+            let x = g.placeholder("x", dtype, [None, Some(2)]);
+            let layer = BatchNormalization::new().no_center();
+            assert_eq!(layer.apply(&x, Mode::Train).dtype().unwrap(), result);
+            let name = Layer::name(&layer, &g).unwrap();
+            let statistics = g.by_name(&format!("{name}/moving_mean")).unwrap().dtype().unwrap();
+            assert_eq!(statistics, statistics_dtype(dtype));
+            assert!(g.by_name(&format!("{name}/beta")).is_none());
+        }
     }
 }

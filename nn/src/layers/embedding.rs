@@ -55,3 +55,32 @@ impl Layer for Embedding {
         self.identity.name(graph)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_autograd::{Device, Session};
+
+    #[test]
+    fn integers_name_rows_and_one_out_of_range_is_an_error_of_the_call() {
+        // semantics 9.31
+        let g = Graph::new();
+        let words = g.placeholder("words", DType::I32, [None, Some(2)]);
+        let layer = Embedding::new(3, 4);
+        let y = layer.apply(&words, Mode::Infer);
+        let table = g.by_name("embedding/embeddings").unwrap();
+        let mut session = Session::new(Device::cpu().threads(1)).unwrap();
+        let fed = |values: [i32; 4]| wengert_kernels::Array::new(&[2, 2], &values).unwrap();
+        let rows = session.run(&y, &[(&words, (&fed([2, 0, 1, 1])).into())]).unwrap().remove(0);
+        assert_eq!(rows.shape(), [2, 2, 4]);
+        let start = session.get(&table).unwrap().to_f64();
+        assert!(start.iter().all(|value| value.abs() <= 0.05) && start.iter().any(|value| value.abs() > 0.02));
+        assert_eq!(rows.to_f64(), [&start[8..], &start[..4], &start[4..8], &start[4..8]].concat());
+        let error = session.run(&y, &[(&words, (&fed([0, 1, 3, 0])).into())]).unwrap_err().to_string();
+        assert!(error.contains('3'), "{error}");
+        // Only the rows that were named have a gradient.
+        let gradient = y.sum().grad(&[&table]).remove(0);
+        let gradient = session.run(&gradient, &[(&words, (&fed([2, 2, 0, 2])).into())]).unwrap()[0].to_f64();
+        assert_eq!(gradient, [[1.0; 4], [0.0; 4], [3.0; 4]].concat());
+    }
+}

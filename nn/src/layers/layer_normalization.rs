@@ -1,6 +1,6 @@
 //! `LayerNormalization`: every example with the same mean and spread.
 
-use super::normalize::{moments, standardize, statistics_dtype};
+use super::normalize::{moments, standardize, statistics_dtype, widen};
 use super::weight::{Weight, setters};
 use super::{Identity, Layer, Mode};
 use crate::initializers::Initializer;
@@ -79,20 +79,15 @@ impl LayerNormalization {
         self
     }
 
-    /// The sizes of the normalised axes in ascending order, and 1 for the others of the shape.
-    fn sizes(&self, shape: &[Dim]) -> Option<(Vec<usize>, Vec<isize>)> {
+    /// The normalised axes counted from the front, in ascending order, and their sizes.
+    fn sizes(&self, shape: &[Dim]) -> Option<(Vec<isize>, Vec<usize>)> {
         let rank = isize::try_from(shape.len()).ok()?;
         let mut axes: Vec<isize> = self.axes.iter().map(|&axis| if axis < 0 { axis + rank } else { axis }).collect();
         axes.sort_unstable();
         let distinct = axes.windows(2).all(|pair| pair[0] != pair[1]);
-        let (mut sizes, mut wide) = (vec![], vec![1; shape.len()]);
-        for axis in axes {
-            let axis = usize::try_from(axis).ok()?;
-            let size = shape.get(axis)?.known()?;
-            sizes.push(size);
-            *wide.get_mut(axis)? = isize::try_from(size).ok()?;
-        }
-        (distinct && !sizes.is_empty()).then_some((sizes, wide))
+        let size = |&axis: &isize| shape.get(usize::try_from(axis).ok()?)?.known();
+        let sizes: Vec<usize> = axes.iter().map(size).collect::<Option<_>>()?;
+        (distinct && !sizes.is_empty()).then_some((axes, sizes))
     }
 }
 
@@ -115,16 +110,17 @@ impl Layer for LayerNormalization {
             if !(0.0..f64::INFINITY).contains(&self.epsilon) {
                 return x.poisoned(format!("layer_normalization with epsilon {}: it is 0 or more", self.epsilon));
             }
-            let Some((sizes, wide)) = self.sizes(&ty.shape) else {
+            let Some((axes, sizes)) = self.sizes(&ty.shape) else {
                 let hint = "name different axes of known sizes, not the one that counts examples";
                 return x.poisoned(format!("layer_normalization of {ty} along axes {:?}\n  hint: {hint}", self.axes));
             };
             let dtype = statistics_dtype(ty.dtype);
-            let weight = |weight: &Weight, role: &str| weight.variable(at, role, dtype, &sizes).reshape(&wide);
+            let others: Vec<isize> = (0..).take(ty.shape.len()).filter(|axis| !axes.contains(axis)).collect();
+            let weight = |weight: &Weight, role: &str| widen(&weight.variable(at, role, dtype, &sizes), &others);
             let gamma = self.scale.then(|| weight(&self.gamma, "gamma"));
             let beta = self.center.then(|| weight(&self.beta, "beta"));
             let values = x.cast(dtype);
-            let y = standardize(&values, &moments(&values, &self.axes), &self.axes, self.epsilon, None);
+            let y = standardize(&values, &moments(&values, &axes), &axes, self.epsilon, None);
             let y = gamma.map_or(y.clone(), |gamma| y * gamma);
             let y = beta.map_or(y.clone(), |beta| y + beta);
             if ty.dtype.is_float() { y.cast(ty.dtype) } else { y }
@@ -133,5 +129,63 @@ impl Layer for LayerNormalization {
 
     fn name(&self, graph: &Graph) -> Option<String> {
         self.identity.name(graph)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_autograd::{DType, check_gradients};
+    use wengert_kernels::Array;
+
+    fn sample(shape: &[usize]) -> Array {
+        Array::from_fn(DType::F64, shape, |i| 2.0 + ((i * i * 37 + i * 11) % 101) as f64 / 50.0).unwrap()
+    }
+
+    #[test]
+    fn each_example_is_normalised_by_itself() {
+        // semantics 9.27
+        let shape = [3, 2, 4, 5];
+        let x_value = sample(&shape);
+        // Place of an element in the group of those that are normalised together, and its weight's place.
+        type Group = fn([usize; 4]) -> (usize, usize);
+        let cases: [(&[isize], &[usize], Group); 4] = [
+            (&[-1], &[5], |[n, a, b, c]| ((n * 2 + a) * 4 + b, c)),
+            (&[3, 1], &[2, 5], |[n, a, b, c]| (n * 4 + b, a * 5 + c)),
+            (&[1, 2, 3], &[2, 4, 5], |[n, a, b, c]| (n, (a * 4 + b) * 5 + c)),
+            (&[2], &[4], |[n, a, b, c]| ((n * 2 + a) * 5 + c, b)),
+        ];
+        for (axes, weights, group) in cases {
+            let g = Graph::new();
+            let x = g.placeholder("x", DType::F64, [None, Some(2), Some(4), Some(5)]);
+            let layer = LayerNormalization::new().axis(axes).epsilon(0.01);
+            let y = layer.apply(&x, Mode::Train);
+            let [gamma, beta] =
+                ["gamma", "beta"].map(|role| g.by_name(&format!("layer_normalization/{role}")).unwrap());
+            let mut session = wengert_autograd::Session::new(wengert_autograd::Device::cpu().threads(1)).unwrap();
+            let (scale, shift) = (sample(weights), Array::from_fn(DType::F64, weights, |i| i as f64).unwrap());
+            session.set(&gamma, &scale).unwrap();
+            session.set(&beta, &shift).unwrap();
+            let got = session.run(&y, &[(&x, (&x_value).into())]).unwrap()[0].to_f64();
+            let values = x_value.to_f64();
+            let place = |i: usize| group([i / 40, i / 20 % 2, i / 5 % 4, i % 5]);
+            for i in 0..values.len() {
+                let (own, weight) = place(i);
+                let together: Vec<f64> = (0..values.len()).filter(|&j| place(j).0 == own).map(|j| values[j]).collect();
+                let mean = together.iter().sum::<f64>() / together.len() as f64;
+                let variance = together.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / together.len() as f64;
+                let wanted = scale.to_f64()[weight] * (values[i] - mean) / (variance + 0.01).sqrt() + weight as f64;
+                assert!((got[i] - wanted).abs() < 1e-11, "{axes:?} element {i}: {} for {wanted}", got[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_pass_through_the_statistics() {
+        // semantics 9.27
+        for axes in [&[-1][..], &[1, 2], &[1]] {
+            let layer = LayerNormalization::new().axis(axes).gamma_initializer(Initializer::Constant(1.5));
+            check_gradients(|x| layer.apply(&x[0], Mode::Train).tanh(), &[sample(&[2, 3, 4])], 2).unwrap();
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::layers::{Layer, Mode, Output};
 use crate::losses::Loss;
 use crate::metrics::Metric;
 use crate::optimizers::Optimizer;
+use crate::regularizers::penalized;
 use wengert_autograd::{DType, Device, Dim, Function, Graph, Origin, Session, Tensor};
 use wengert_kernels::{Array, ArrayView, dispatch};
 
@@ -103,7 +104,7 @@ impl Built {
         let weight = |variable: &Tensor| !variable.name().is_some_and(|name| is_random(&name));
         let weights = graph.variables().into_iter().filter(weight).collect();
         let trainable = graph.trainable_variables();
-        let function = graph.function(&[&x], &[&output.value]).compile()?;
+        let function = graph.function(&[&x], &[&output.value]).without_default_updates().compile()?;
         Ok(Built {
             session: Session::with_seed(device.clone(), seed)?,
             example: example.to_vec(),
@@ -146,7 +147,7 @@ impl Built {
             None => {
                 let x = placeholder(&self.graph, "x", dtype, &self.example);
                 let output = model.output(&x, Mode::Infer);
-                let function = self.graph.function(&[&x], &[&output.value]).compile()?;
+                let function = self.graph.function(&[&x], &[&output.value]).without_default_updates().compile()?;
                 self.predictors.push((dtype, Predictor { x, output, function }));
                 self.predictors.len() - 1
             }
@@ -207,7 +208,8 @@ impl Built {
             (predictor.x.clone(), predictor.output.clone())
         };
         let measure = |output: &Output| {
-            let mut measured = vec![self.graph.scope_at("loss", &recipe.origin, || recipe.loss.mean(output, &t))];
+            let mut measured =
+                vec![self.graph.scope_at("loss", &recipe.origin, || penalized(&recipe.loss.mean(output, &t)))];
             let sum = |metric: &dyn Metric| metric.per_example(output, &t).sum();
             measured.extend(
                 recipe.metrics.iter().map(|m| self.graph.scope_at(m.name(), &recipe.origin, || sum(m.as_ref()))),

@@ -2,7 +2,7 @@ use super::*;
 use crate::Error;
 use crate::activations::Activation::{Relu, Softmax};
 use crate::data::Dataset;
-use crate::layers::{Dense, Dropout, Flatten};
+use crate::layers::{BatchNormalization, Dense, Dropout, Flatten, LayerNormalization};
 use crate::scratch::Folder;
 use std::fs;
 use wengert_autograd::{DType, Device};
@@ -84,6 +84,54 @@ fn weights_make_the_round_trip_bit_for_bit() {
     assert_ne!(before, second.predict(&x).unwrap());
     assert!(message(second.set_weights(&[])).contains("6 weights (dense/kernel, dense/bias"));
     assert!(message(first.save_weights(folder.path("no/such/folder"))).contains("cannot write"));
+}
+
+#[test]
+fn running_statistics_are_weights_that_training_alone_moves() {
+    // semantics 9.26
+    use crate::training::Fit;
+    let build = || {
+        let normal = BatchNormalization::new().momentum(0.5);
+        let layers = Sequential::new().device(Device::cpu().threads(1)).input([4]).seed(3);
+        layers.add(Dense::new(8).no_bias()).add(normal).add(Relu).add(LayerNormalization::new()).add(Dense::new(1))
+    };
+    let mut model = build();
+    let summary = model.summary().unwrap();
+    for row in [
+        "batch_normalization (BatchNormalization) (None, 8)                 32",
+        "layer_normalization (LayerNormalization) (None, 8)                 16",
+        "Total params: 89",
+        "Trainable params: 73",
+        "Non-trainable params: 16",
+    ] {
+        assert!(summary.contains(row), "{summary}");
+    }
+    model.compile("adam", "mse", ()).unwrap();
+    let x = Array::from_fn(DType::F32, &[32, 4], |i| 5.0 + (i % 13) as f64).unwrap();
+    let data = Dataset::new(x, Array::from_fn(DType::F32, &[32], |i| (i % 5) as f64).unwrap()).unwrap();
+    let statistics = |model: &mut Sequential| {
+        let names = model.weight_names().unwrap();
+        let weights = names.iter().zip(model.get_weights().unwrap());
+        weights.filter(|(name, _)| name.contains("moving")).map(|(_, value)| value).collect::<Vec<_>>()
+    };
+    let start = statistics(&mut model);
+    assert_eq!(start, [Array::zeros(DType::F32, &[8]).unwrap(), Array::full(DType::F32, &[8], 1.0).unwrap()]);
+    model.evaluate(&data).unwrap();
+    model.predict(data.x()).unwrap();
+    assert_eq!(statistics(&mut model), start);
+    let history = model.fit(&data, Fit::epochs(30).batch_size(8).validation(&data).verbose(0)).unwrap();
+    assert!(history.last("val_loss").unwrap() < history["val_loss"][0], "{history}");
+    let trained = statistics(&mut model);
+    assert!(trained.iter().zip(&start).all(|(now, then)| now.max_abs_diff(then).unwrap() > 0.1));
+    assert_eq!(model.evaluate(&data).unwrap(), model.evaluate(&data).unwrap());
+    assert_eq!(statistics(&mut model), trained);
+    let folder = Folder::new();
+    let path = folder.path("weights.safetensors");
+    model.save_weights(&path).unwrap();
+    let mut other = build();
+    other.load_weights(&path).unwrap();
+    assert_eq!(statistics(&mut other), trained);
+    assert_eq!(other.predict(data.x()).unwrap(), model.predict(data.x()).unwrap());
 }
 
 #[test]
