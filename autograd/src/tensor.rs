@@ -32,9 +32,14 @@ impl Tensor {
 
     /// Records `op` over this tensor and `others`.
     pub(crate) fn apply(&self, op: impl Op, others: &[&Tensor], location: &'static Location<'static>) -> Tensor {
+        self.apply_op(Arc::new(op), others, location)
+    }
+
+    /// What of `apply` is the same for all ops.
+    fn apply_op(&self, op: Arc<dyn Op>, others: &[&Tensor], location: &'static Location<'static>) -> Tensor {
         let mut inputs = vec![self];
         inputs.extend(others);
-        self.graph.record(Arc::new(op), &inputs, location)
+        self.graph.record(op, &inputs, location)
     }
 
     /// Dtype and shape.

@@ -13,7 +13,7 @@ binary! {
 }
 
 pub(crate) fn add(a: &Tensor, b: &Tensor, place: Place) -> Tensor {
-    Two::<Rule>::record(a, b, place)
+    RULE.record(a, b, place)
 }
 
 operator!(Add, add, add);

@@ -1,8 +1,8 @@
 //! `all` along axes.
 
-use super::min::Min;
+use super::min::MIN;
 use super::prelude::*;
-use super::reduction::{Reduction, normal_axes, reduction_methods};
+use super::reduction::{normal_axes, reduction_methods};
 
 pub(super) const SPEC: OpSpec = composite(
     "all",
@@ -17,7 +17,7 @@ reduction_methods! {
     /// Whether all elements hold, as `bool`; `true` for no elements. A number holds unless it is 0.
     all, all_axes, all_keepdims,
     |x: &Tensor, axes, keepdims, place| match normal_axes(x, axes, "all", place) {
-        Ok(_) => Reduction::<Min>::record(&super::cast::cast(x, DType::Bool, place), axes, keepdims, place),
+        Ok(_) => MIN.record(&super::cast::cast(x, DType::Bool, place), axes, keepdims, place),
         Err(error) => x.graph().poisoned(error),
     }
 }

@@ -1,8 +1,8 @@
 //! `any` along axes.
 
-use super::max::Max;
+use super::max::MAX;
 use super::prelude::*;
-use super::reduction::{Reduction, normal_axes, reduction_methods};
+use super::reduction::{normal_axes, reduction_methods};
 
 pub(super) const SPEC: OpSpec = composite(
     "any",
@@ -17,7 +17,7 @@ reduction_methods! {
     /// Whether any element holds, as `bool`; `false` for no elements. A number holds unless it is 0.
     any, any_axes, any_keepdims,
     |x: &Tensor, axes, keepdims, place| match normal_axes(x, axes, "any", place) {
-        Ok(_) => Reduction::<Max>::record(&super::cast::cast(x, DType::Bool, place), axes, keepdims, place),
+        Ok(_) => MAX.record(&super::cast::cast(x, DType::Bool, place), axes, keepdims, place),
         Err(error) => x.graph().poisoned(error),
     }
 }

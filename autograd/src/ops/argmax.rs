@@ -1,22 +1,14 @@
 //! `argmax`: where the largest element is.
 
 use super::prelude::*;
-use super::reduction::{ReduceRule, Reduction};
+use super::reduction::ReduceRule;
 
 /// The row-major number of the first largest element among the reduced axes.
-#[derive(Debug)]
-struct ArgMax;
+const ARGMAX: ReduceRule = ReduceRule { name: "argmax", op: ReduceOp::ArgMax, vjp: |_, _, _| Grad::Disconnected };
 
-impl ReduceRule for ArgMax {
-    const NAME: &'static str = "argmax";
-    const OP: ReduceOp = ReduceOp::ArgMax;
-
-    fn vjp(_: &Vjp, _: &[usize], _: &dyn Fn(&Tensor) -> Tensor) -> Grad {
-        Grad::Disconnected
-    }
-}
-
-pub(super) const SPEC: OpSpec = Reduction::<ArgMax>::spec(
+pub(super) const SPEC: OpSpec = spec(
+    ARGMAX.name,
+    |attributes| ARGMAX.parsed(attributes),
     &[one(&[(&[3, 5], -2.0, 2.0)], |x| x[0].argmax(-1)), one(&[(&[3, 5], -2.0, 2.0)], |x| x[0].argmax(0))],
     &[misuse!(|a, _, _| a.argmax(2)), misuse!(|a, _, _| a.argmax(-3))],
 );
@@ -27,6 +19,6 @@ impl Tensor {
     #[must_use]
     #[track_caller]
     pub fn argmax(&self, axis: isize) -> Tensor {
-        Reduction::<ArgMax>::record(self, Some(&[axis]), false, Location::caller())
+        ARGMAX.record(self, Some(&[axis]), false, Location::caller())
     }
 }

@@ -16,7 +16,7 @@ binary! {
 /// True division: integers and `bool` become `f32` first.
 fn div(a: &Tensor, b: &Tensor, place: Place) -> Tensor {
     let (a, b) = super::cast::promoted(a, b, place);
-    Two::<Rule>::record(&super::cast::to_float(&a, place), &super::cast::to_float(&b, place), place)
+    RULE.record(&super::cast::to_float(&a, place), &super::cast::to_float(&b, place), place)
 }
 
 operator!(Div, div, div);

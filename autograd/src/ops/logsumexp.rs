@@ -1,9 +1,9 @@
 //! `logsumexp` along axes: ln sum e^x.
 
 use super::cast::computed;
-use super::max::Max;
+use super::max::MAX;
 use super::prelude::*;
-use super::reduction::{Reduction, normal_axes, reduction_methods};
+use super::reduction::{normal_axes, reduction_methods};
 use super::sum::sum;
 
 pub(super) const SPEC: OpSpec = composite(
@@ -27,7 +27,7 @@ fn logsumexp(x: &Tensor, axes: Option<&[isize]>, keepdims: bool, place: Place) -
         Err(error) => return x.graph().poisoned(error),
     };
     computed(x, place, |x| {
-        let largest = Reduction::<Max>::record(x, axes, true, place);
+        let largest = MAX.record(x, axes, true, place);
         // The shift cancels, so it needs no gradient; an infinite one would make inf - inf.
         let shift = largest.isfinite().select(&largest, 0.0).stop_gradient();
         let result = sum(&(x - &shift).exp(), axes, true, place).log() + shift;

@@ -2,22 +2,14 @@
 
 use super::cast::cast;
 use super::prelude::*;
-use super::reduction::{ReduceRule, Reduction, reduction_methods};
+use super::reduction::{ReduceRule, reduction_methods};
 
 /// The largest element along axes; ties share the gradient evenly.
-#[derive(Debug)]
-pub(super) struct Max;
+pub(super) const MAX: ReduceRule = ReduceRule { name: "max", op: ReduceOp::Max, vjp: share };
 
-impl ReduceRule for Max {
-    const NAME: &'static str = "max";
-    const OP: ReduceOp = ReduceOp::Max;
-
-    fn vjp(v: &Vjp, axes: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad {
-        share(v, axes, keep)
-    }
-}
-
-pub(super) const SPEC: OpSpec = Reduction::<Max>::spec(
+pub(super) const SPEC: OpSpec = spec(
+    MAX.name,
+    |attributes| MAX.parsed(attributes),
     &[
         one(&[(&[3, 5], -2.0, 2.0)], |x| x[0].max().square()),
         one(&[(&[3, 2, 4], -2.0, 2.0)], |x| x[0].max_axes([0, -1]).exp()),
@@ -29,7 +21,7 @@ pub(super) const SPEC: OpSpec = Reduction::<Max>::spec(
 reduction_methods! {
     /// The largest element; NaN if any is NaN, -inf (for integers the lowest value) for no elements. Ties share the
     /// gradient evenly.
-    max, max_axes, max_keepdims, Reduction::<Max>::record
+    max, max_axes, max_keepdims, |x, axes, keepdims, place| MAX.record(x, axes, keepdims, place)
 }
 
 /// The gradient of an extreme: the cotangent, divided among the elements that are equal to it.

@@ -2,22 +2,14 @@
 
 use super::max::share;
 use super::prelude::*;
-use super::reduction::{ReduceRule, Reduction, reduction_methods};
+use super::reduction::{ReduceRule, reduction_methods};
 
 /// The smallest element along axes; ties share the gradient evenly.
-#[derive(Debug)]
-pub(super) struct Min;
+pub(super) const MIN: ReduceRule = ReduceRule { name: "min", op: ReduceOp::Min, vjp: share };
 
-impl ReduceRule for Min {
-    const NAME: &'static str = "min";
-    const OP: ReduceOp = ReduceOp::Min;
-
-    fn vjp(v: &Vjp, axes: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad {
-        share(v, axes, keep)
-    }
-}
-
-pub(super) const SPEC: OpSpec = Reduction::<Min>::spec(
+pub(super) const SPEC: OpSpec = spec(
+    MIN.name,
+    |attributes| MIN.parsed(attributes),
     &[
         one(&[(&[3, 5], -2.0, 2.0)], |x| x[0].min().square()),
         one(&[(&[3, 2, 4], -2.0, 2.0)], |x| x[0].min_axes([0, -1]).exp()),
@@ -29,5 +21,5 @@ pub(super) const SPEC: OpSpec = Reduction::<Min>::spec(
 reduction_methods! {
     /// The smallest element; NaN if any is NaN, inf (for integers the highest value) for no elements. Ties share the
     /// gradient evenly.
-    min, min_axes, min_keepdims, Reduction::<Min>::record
+    min, min_axes, min_keepdims, |x, axes, keepdims, place| MIN.record(x, axes, keepdims, place)
 }

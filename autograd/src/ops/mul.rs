@@ -13,4 +13,4 @@ binary! {
     misuses: [misuse!(|a, b, _| a * b), misuse!(|_, _, flag| flag * flag)],
 }
 
-operator!(Mul, mul, Two::<Rule>::record);
+operator!(Mul, mul, |a, b, place| RULE.record(a, b, place));

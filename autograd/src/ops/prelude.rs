@@ -6,8 +6,6 @@ pub(super) use crate::{DType, Dim, Grad, Origin, Tensor, TensorType};
 pub(super) use std::{panic::Location, sync::Arc};
 pub(super) use wengert_kernels::{Binary, ReduceOp, Unary};
 
-use std::{fmt::Debug, marker::PhantomData};
-
 /// A place in the user's program.
 pub(super) type Place = &'static Location<'static>;
 
@@ -25,77 +23,74 @@ pub(super) const fn one(check: &'static [(&'static [usize], f64, f64)], build: f
 }
 
 /// An elementwise op of one operand.
-pub(super) trait UnaryRule: Debug + Send + Sync + 'static {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct One {
     /// What is computed.
-    const SCALAR: Unary;
+    pub(super) scalar: Unary,
     /// The gradient.
-    fn vjp(v: &Vjp) -> Grad;
+    pub(super) vjp: fn(&Vjp) -> Grad,
 }
 
-/// An elementwise op of two operands of one dtype, which broadcast.
-pub(super) trait BinaryRule: Debug + Send + Sync + 'static {
-    /// What is computed.
-    const SCALAR: Binary;
-    /// The gradient by operand 0 or 1, in the result's shape; the caller sums it back to the operand's shape.
-    fn vjp(v: &Vjp, operand: usize) -> Grad;
-}
-
-/// The op of a [`UnaryRule`].
-#[derive(Debug)]
-pub(super) struct One<R>(PhantomData<R>);
-
-impl<R: UnaryRule> One<R> {
-    pub(super) fn op() -> One<R> {
-        One(PhantomData)
+impl One {
+    /// What the text form reads.
+    pub(super) fn parsed(self) -> Result<Arc<dyn Op>, String> {
+        Ok(Arc::new(self))
     }
 
-    pub(super) const fn spec(checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
-        spec(R::SCALAR.name(), |_| Ok(Arc::new(One::<R>(PhantomData))), checks, misuses)
+    /// Records the op.
+    pub(super) fn record(self, x: &Tensor, place: Place) -> Tensor {
+        x.apply(self, &[], place)
     }
 }
 
-impl<R: UnaryRule> Op for One<R> {
+impl Op for One {
     fn name(&self) -> &'static str {
-        R::SCALAR.name()
+        self.scalar.name()
     }
 
     fn infer(&self, inputs: &[TensorType], _: &mut Infer<'_>) -> Result<TensorType, Refusal> {
         let [x] = inputs else { return Err(Refusal::new("it takes one operand")) };
-        if !R::SCALAR.accepts(x.dtype.compute()) {
+        if !self.scalar.accepts(x.dtype.compute()) {
             return Err(Refusal::new(format!("it is not defined for {}", x.dtype)).hint("cast() the operand first"));
         }
-        let dtype = if R::SCALAR.result(DType::F32) == DType::Bool { DType::Bool } else { x.dtype };
-        Ok(TensorType::new(dtype, x.shape.clone()))
+        let dtype = if self.scalar.result(DType::F32) == DType::Bool { DType::Bool } else { x.dtype };
+        Ok(TensorType { dtype, shape: x.shape.clone() })
     }
 
     fn vjp(&self, v: &Vjp) -> Vec<Grad> {
-        vec![R::vjp(v)]
+        vec![(self.vjp)(v)]
     }
 
     fn lower(&self) -> Lower {
-        Lower::Unary(R::SCALAR)
+        Lower::Unary(self.scalar)
     }
 }
 
-/// The op of a [`BinaryRule`].
-#[derive(Debug)]
-pub(super) struct Two<R>(PhantomData<R>);
+/// An elementwise op of two operands of one dtype, which broadcast.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Two {
+    /// What is computed.
+    pub(super) scalar: Binary,
+    /// The gradients by the two operands, in the result's shape; they are summed back to the operands' shapes.
+    pub(super) vjp: [fn(&Vjp) -> Grad; 2],
+}
 
-impl<R: BinaryRule> Two<R> {
-    pub(super) const fn spec(checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
-        spec(R::SCALAR.name(), |_| Ok(Arc::new(Two::<R>(PhantomData))), checks, misuses)
+impl Two {
+    /// What the text form reads.
+    pub(super) fn parsed(self) -> Result<Arc<dyn Op>, String> {
+        Ok(Arc::new(self))
     }
 
     /// Records the op after promoting both operands.
-    pub(super) fn record(a: &Tensor, b: &Tensor, place: Place) -> Tensor {
+    pub(super) fn record(self, a: &Tensor, b: &Tensor, place: Place) -> Tensor {
         let (a, b) = super::cast::promoted(a, b, place);
-        a.apply(Two::<R>(PhantomData), &[&b], place)
+        a.apply(self, &[&b], place)
     }
 }
 
-impl<R: BinaryRule> Op for Two<R> {
+impl Op for Two {
     fn name(&self) -> &'static str {
-        R::SCALAR.name()
+        self.scalar.name()
     }
 
     fn infer(&self, inputs: &[TensorType], context: &mut Infer<'_>) -> Result<TensorType, Refusal> {
@@ -103,18 +98,18 @@ impl<R: BinaryRule> Op for Two<R> {
         if a.dtype != b.dtype {
             return Err(Refusal::new("its operands differ in dtype").hint("cast() one of them"));
         }
-        if !R::SCALAR.accepts(a.dtype.compute()) {
+        if !self.scalar.accepts(a.dtype.compute()) {
             return Err(Refusal::new(format!("it is not defined for {}", a.dtype)).hint("cast() the operands first"));
         }
         let shape = crate::broadcast(&[&a.shape, &b.shape], context.dims, context.origin).map_err(|why| {
             Refusal::new(why).hint("give one of them a size of 1 there, with expand_dims() or reshape()")
         })?;
-        let dtype = if R::SCALAR.is_comparison() { DType::Bool } else { a.dtype };
-        Ok(TensorType::new(dtype, shape))
+        let dtype = if self.scalar.is_comparison() { DType::Bool } else { a.dtype };
+        Ok(TensorType { dtype, shape })
     }
 
     fn vjp(&self, v: &Vjp) -> Vec<Grad> {
-        let gradient = |operand: usize| match R::vjp(v, operand) {
+        let gradient = |operand: usize| match self.vjp[operand](v) {
             Grad::Some(gradient) => Grad::Some(gradient.sum_to(&v.inputs[operand])),
             other => other,
         };
@@ -122,7 +117,7 @@ impl<R: BinaryRule> Op for Two<R> {
     }
 
     fn lower(&self) -> Lower {
-        Lower::Binary(R::SCALAR)
+        Lower::Binary(self.scalar)
     }
 }
 
@@ -135,25 +130,16 @@ macro_rules! unary {
         checks: [$($check:expr),* $(,)?],
         misuses: [$($misuse:expr),* $(,)?] $(,)?
     ) => {
-        #[derive(Debug)]
-        struct Rule;
+        const RULE: One = One { scalar: Unary::$scalar, vjp: |$v| $gradient };
 
-        impl UnaryRule for Rule {
-            const SCALAR: Unary = Unary::$scalar;
-
-            fn vjp($v: &Vjp) -> Grad {
-                $gradient
-            }
-        }
-
-        pub(super) const SPEC: OpSpec = One::<Rule>::spec(&[$($check),*], &[$($misuse),*]);
+        pub(super) const SPEC: OpSpec = spec(RULE.scalar.name(), |_| RULE.parsed(), &[$($check),*], &[$($misuse),*]);
 
         impl Tensor {
             $(#[$doc])*
             #[must_use]
             #[track_caller]
             pub fn $method(&self) -> Tensor {
-                self.apply(One::<Rule>::op(), &[], Location::caller())
+                RULE.record(self, Location::caller())
             }
         }
     };
@@ -169,18 +155,9 @@ macro_rules! binary {
         checks: [$($check:expr),* $(,)?],
         misuses: [$($misuse:expr),* $(,)?] $(,)?
     ) => {
-        #[derive(Debug)]
-        struct Rule;
+        const RULE: Two = Two { scalar: Binary::$scalar, vjp: [|$v| $left, |$v| $right] };
 
-        impl BinaryRule for Rule {
-            const SCALAR: Binary = Binary::$scalar;
-
-            fn vjp($v: &Vjp, operand: usize) -> Grad {
-                if operand == 0 { $left } else { $right }
-            }
-        }
-
-        pub(super) const SPEC: OpSpec = Two::<Rule>::spec(&[$($check),*], &[$($misuse),*]);
+        pub(super) const SPEC: OpSpec = spec(RULE.scalar.name(), |_| RULE.parsed(), &[$($check),*], &[$($misuse),*]);
     };
     ($(#[$doc:meta])* $method:ident => $scalar:ident, $($rest:tt)*) => {
         binary! { $scalar, $($rest)* }
@@ -191,7 +168,7 @@ macro_rules! binary {
             #[track_caller]
             pub fn $method(&self, other: impl Operand) -> Tensor {
                 let place = Location::caller();
-                Two::<Rule>::record(self, &other.beside(self, place), place)
+                RULE.record(self, &other.beside(self, place), place)
             }
         }
     };
@@ -279,31 +256,31 @@ impl Operand for i32 {
 
 /// Implements a `std::ops` trait for every pair of tensor, reference and number, by a function of (a, b, place).
 macro_rules! operator {
-    ($name:ident, $method:ident, $record:path) => {
+    ($name:ident, $method:ident, $record:expr) => {
         operator!(@left $name $method $record; Tensor: Tensor, &Tensor, f64, i32);
         operator!(@left $name $method $record; &Tensor: Tensor, &Tensor, f64, i32);
         operator!(@right $name $method $record; f64: Tensor, &Tensor);
         operator!(@right $name $method $record; i32: Tensor, &Tensor);
     };
-    (@left $name:ident $method:ident $record:path; $a:ty: $($b:ty),*) => {$(
+    (@left $name:ident $method:ident $record:expr; $a:ty: $($b:ty),*) => {$(
         impl std::ops::$name<$b> for $a {
             type Output = Tensor;
 
             #[track_caller]
             fn $method(self, other: $b) -> Tensor {
                 let place = Location::caller();
-                $record(&self, &Operand::beside(&other, &self, place), place)
+                ($record)(&self, &Operand::beside(&other, &self, place), place)
             }
         }
     )*};
-    (@right $name:ident $method:ident $record:path; $a:ty: $($b:ty),*) => {$(
+    (@right $name:ident $method:ident $record:expr; $a:ty: $($b:ty),*) => {$(
         impl std::ops::$name<$b> for $a {
             type Output = Tensor;
 
             #[track_caller]
             fn $method(self, other: $b) -> Tensor {
                 let place = Location::caller();
-                $record(&Operand::beside(&self, &other, place), &other, place)
+                ($record)(&Operand::beside(&self, &other, place), &other, place)
             }
         }
     )*};

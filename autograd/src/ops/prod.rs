@@ -1,22 +1,16 @@
 //! `prod` along axes.
 
 use super::prelude::*;
-use super::reduction::{ReduceRule, Reduction, reduction_methods};
+use super::reduction::{ReduceRule, reduction_methods};
 
 /// The product along axes; the derivative by a factor is the product of the others.
-#[derive(Debug)]
-struct Prod;
+const PROD: ReduceRule = ReduceRule { name: "prod", op: ReduceOp::Prod, vjp: factors };
 
-impl ReduceRule for Prod {
-    const NAME: &'static str = "prod";
-    const OP: ReduceOp = ReduceOp::Prod;
-
-    fn vjp(v: &Vjp, axes: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad {
-        Grad::Some(match v.inputs[0].shape() {
-            Ok(shape) => others(&v.inputs[0], &shape, axes) * keep(&v.cotangent),
-            Err(_) => v.inputs[0].clone(),
-        })
-    }
+fn factors(v: &Vjp, axes: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad {
+    Grad::Some(match v.inputs[0].shape() {
+        Ok(shape) => others(&v.inputs[0], &shape, axes) * keep(&v.cotangent),
+        Err(_) => v.inputs[0].clone(),
+    })
 }
 
 /// For each element the product of the others along the axes.
@@ -41,7 +35,9 @@ fn others(x: &Tensor, shape: &[Dim], axes: &[usize]) -> Tensor {
     products.reshape_dims(&ordered, place).transpose(inverse)
 }
 
-pub(super) const SPEC: OpSpec = Reduction::<Prod>::spec(
+pub(super) const SPEC: OpSpec = spec(
+    PROD.name,
+    |attributes| PROD.parsed(attributes),
     &[
         one(&[(&[7], -2.0, 2.0)], |x| x[0].prod()),
         one(&[(&[3, 5], 0.5, 2.0)], |x| x[0].prod_axes([0])),
@@ -57,5 +53,5 @@ reduction_methods! {
     /// The product; 1 for no elements. Products of `bool` and small integers are `i64`. The gradient is right with
     /// zeros among the factors; it takes the square of their number of multiplications.
     prod, prod_axes, prod_keepdims,
-    |x: &Tensor, axes, keepdims, place| Reduction::<Prod>::record(&super::cast::to_wide(x, place), axes, keepdims, place)
+    |x: &Tensor, axes, keepdims, place| PROD.record(&super::cast::to_wide(x, place), axes, keepdims, place)
 }

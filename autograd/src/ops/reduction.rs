@@ -1,41 +1,38 @@
 //! What the reductions share: their axes.
 
 use super::prelude::*;
-use std::fmt::Debug;
+
+/// What tells the reductions apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReduceRule {
+    /// The name in the text form.
+    pub(super) name: &'static str,
+    /// What is computed.
+    pub(super) op: ReduceOp,
+    /// The gradient by axes; the function gives a tensor of the result's shape the reduced axes back, with size 1.
+    pub(super) vjp: fn(&Vjp, &[usize], &dyn Fn(&Tensor) -> Tensor) -> Grad,
+}
 
 /// A reduction over axes that disappear from the shape.
-pub(super) trait ReduceRule: Debug + Send + Sync + 'static {
-    /// The name in the text form.
-    const NAME: &'static str;
-    /// What is computed.
-    const OP: ReduceOp;
-    /// The gradient; `keep` gives a tensor of the result's shape the reduced axes back, with size 1.
-    fn vjp(v: &Vjp, axes: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad;
-}
-
-/// The op of a [`ReduceRule`].
 #[derive(Debug)]
-pub(super) struct Reduction<R> {
+struct Reduction {
+    rule: ReduceRule,
     axes: Vec<usize>,
-    rule: std::marker::PhantomData<R>,
 }
 
-impl<R: ReduceRule> Reduction<R> {
-    pub(super) const fn spec(checks: &'static [Check], misuses: &'static [Misuse]) -> OpSpec {
-        let parse = |attributes: &Attributes| {
-            let axes = attributes.sizes("axes")?;
-            Ok(Arc::new(Reduction::<R> { axes, rule: std::marker::PhantomData }) as Arc<dyn Op>)
-        };
-        spec(R::NAME, parse, checks, misuses)
+impl ReduceRule {
+    /// What the text form reads.
+    pub(super) fn parsed(self, attributes: &Attributes) -> Result<Arc<dyn Op>, String> {
+        Ok(Arc::new(Reduction { rule: self, axes: attributes.sizes("axes")? }))
     }
 
     /// Records the reduction over `axes` (all when `None`), which stay as unit axes if `keepdims`.
-    pub(super) fn record(x: &Tensor, axes: Option<&[isize]>, keepdims: bool, place: Place) -> Tensor {
-        let normal = match normal_axes(x, axes, R::NAME, place) {
+    pub(super) fn record(self, x: &Tensor, axes: Option<&[isize]>, keepdims: bool, place: Place) -> Tensor {
+        let normal = match normal_axes(x, axes, self.name, place) {
             Ok(normal) => normal,
             Err(error) => return x.graph().poisoned(error),
         };
-        let result = x.apply(Reduction::<R> { axes: normal.clone(), rule: std::marker::PhantomData }, &[], place);
+        let result = x.apply(Reduction { rule: self, axes: normal.clone() }, &[], place);
         if keepdims { keep(&result, &normal, place) } else { result }
     }
 }
@@ -68,9 +65,9 @@ pub(super) fn keep(reduced: &Tensor, axes: &[usize], place: Place) -> Tensor {
     reduced.reshape_dims(&shape, place)
 }
 
-impl<R: ReduceRule> Op for Reduction<R> {
+impl Op for Reduction {
     fn name(&self) -> &'static str {
-        R::NAME
+        self.rule.name
     }
 
     fn attributes(&self) -> Attributes {
@@ -82,8 +79,8 @@ impl<R: ReduceRule> Op for Reduction<R> {
         if self.axes.iter().any(|&axis| axis >= x.rank()) {
             return Err(Refusal::new(format!("there are no axes {:?}", self.axes)));
         }
-        let arg = matches!(R::OP, ReduceOp::ArgMax | ReduceOp::ArgMin);
-        if x.dtype == DType::Bool && matches!(R::OP, ReduceOp::Sum | ReduceOp::Prod) {
+        let arg = matches!(self.rule.op, ReduceOp::ArgMax | ReduceOp::ArgMin);
+        if x.dtype == DType::Bool && matches!(self.rule.op, ReduceOp::Sum | ReduceOp::Prod) {
             return Err(Refusal::new("it is not defined for bool").hint("cast() the operand to i64 first"));
         }
         if arg && self.axes.iter().any(|&axis| x.shape[axis] == 0) {
@@ -94,11 +91,11 @@ impl<R: ReduceRule> Op for Reduction<R> {
     }
 
     fn vjp(&self, v: &Vjp) -> Vec<Grad> {
-        vec![R::vjp(v, &self.axes, &|reduced| keep(reduced, &self.axes, Location::caller()))]
+        vec![(self.rule.vjp)(v, &self.axes, &|reduced| keep(reduced, &self.axes, Location::caller()))]
     }
 
     fn lower(&self) -> Lower {
-        Lower::Reduce(R::OP, self.axes.clone())
+        Lower::Reduce(self.rule.op, self.axes.clone())
     }
 }
 

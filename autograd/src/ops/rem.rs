@@ -12,4 +12,4 @@ binary! {
     misuses: [misuse!(|a, b, _| a % b), misuse!(|_, _, flag| flag % flag)],
 }
 
-operator!(Rem, rem, Two::<Rule>::record);
+operator!(Rem, rem, |a, b, place| RULE.record(a, b, place));

@@ -12,4 +12,4 @@ binary! {
     misuses: [misuse!(|a, b, _| a - b), misuse!(|a, _, flag| flag - a.less(0.0))],
 }
 
-operator!(Sub, sub, Two::<Rule>::record);
+operator!(Sub, sub, |a, b, place| RULE.record(a, b, place));

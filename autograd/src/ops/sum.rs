@@ -1,22 +1,18 @@
 //! `sum` along axes, and what sums a broadcast gradient back.
 
 use super::prelude::*;
-use super::reduction::{ReduceRule, Reduction, reduction_methods};
+use super::reduction::{ReduceRule, reduction_methods};
 
 /// The sum along axes; each element's derivative is 1.
-#[derive(Debug)]
-struct Sum;
+const SUM: ReduceRule = ReduceRule {
+    name: "sum",
+    op: ReduceOp::Sum,
+    vjp: |v, _, keep| Grad::Some(keep(&v.cotangent).broadcast_like(&v.inputs[0])),
+};
 
-impl ReduceRule for Sum {
-    const NAME: &'static str = "sum";
-    const OP: ReduceOp = ReduceOp::Sum;
-
-    fn vjp(v: &Vjp, _: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad {
-        Grad::Some(keep(&v.cotangent).broadcast_like(&v.inputs[0]))
-    }
-}
-
-pub(super) const SPEC: OpSpec = Reduction::<Sum>::spec(
+pub(super) const SPEC: OpSpec = spec(
+    SUM.name,
+    |attributes| SUM.parsed(attributes),
     &[one(&[(&[3, 5], -2.0, 2.0)], |x| x[0].sum()), one(&[(&[3, 1, 4], -2.0, 2.0)], |x| x[0].sum_axes([0, 2]).exp())],
     &[misuse!(|a, _, _| a.sum_axes([2])), misuse!(|a, _, _| a.sum_axes([0, -2]))],
 );
@@ -24,12 +20,12 @@ pub(super) const SPEC: OpSpec = Reduction::<Sum>::spec(
 reduction_methods! {
     /// The sum; 0 for no elements. Sums of `bool` and small integers are `i64`.
     sum, sum_axes, sum_keepdims,
-    |x: &Tensor, axes, keepdims, place| Reduction::<Sum>::record(&super::cast::to_wide(x, place), axes, keepdims, place)
+    |x: &Tensor, axes, keepdims, place| SUM.record(&super::cast::to_wide(x, place), axes, keepdims, place)
 }
 
 /// The sum of floats over `axes` (all when `None`).
 pub(super) fn sum(x: &Tensor, axes: Option<&[isize]>, keepdims: bool, place: Place) -> Tensor {
-    Reduction::<Sum>::record(x, axes, keepdims, place)
+    SUM.record(x, axes, keepdims, place)
 }
 
 impl Tensor {
@@ -45,6 +41,6 @@ impl Tensor {
         if axes.is_empty() {
             return self.clone();
         }
-        Reduction::<Sum>::record(self, Some(&axes), false, place).reshape_dims(&narrow, place)
+        SUM.record(self, Some(&axes), false, place).reshape_dims(&narrow, place)
     }
 }
