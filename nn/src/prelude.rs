@@ -6,7 +6,10 @@ pub use crate::activations::Activation::{
 };
 pub use crate::data::{self, Dataset};
 pub use crate::initializers::Initializer;
-pub use crate::layers::{BatchNormalization, Dense, Dropout, Embedding, Flatten, Layer, LayerNormalization, Mode};
+pub use crate::layers::{
+    AveragePool2D, BatchNormalization, Conv2D, DataFormat, Dense, Dropout, Embedding, Flatten, GlobalAveragePool2D,
+    GlobalMaxPool2D, Layer, LayerNormalization, MaxPool2D, Mode, Padding, ZeroPadding2D,
+};
 pub use crate::losses::{
     BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanAbsoluteError, MeanSquaredError,
     MeanSquaredLogarithmicError, SparseCategoricalCrossentropy,

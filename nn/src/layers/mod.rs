@@ -31,24 +31,36 @@
 
 mod activation;
 mod batch_normalization;
+mod conv2d;
 mod dense;
 mod dropout;
 mod embedding;
 mod flatten;
+mod global_pool2d;
 mod identity;
+mod images;
 mod layer_normalization;
 mod normalize;
+mod pool2d;
 #[cfg(test)]
 mod tests;
 mod weight;
+mod zero_padding2d;
 
 pub use batch_normalization::BatchNormalization;
+pub use conv2d::Conv2D;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use global_pool2d::{GlobalAveragePool2D, GlobalMaxPool2D};
 pub use identity::{At, Identity};
 pub use layer_normalization::LayerNormalization;
+pub use pool2d::{AveragePool2D, MaxPool2D};
+pub use zero_padding2d::ZeroPadding2D;
+
+/// What surrounds images, and the order of their axes.
+pub use wengert_autograd::{DataFormat, Padding};
 
 use crate::activations::Activation;
 use crate::choice::Choice;

@@ -21,6 +21,12 @@ macro_rules! wrong {
     };
 }
 
+/// Images `[n, size, size, 3]`.
+fn image(x: &Tensor, size: usize) -> Tensor {
+    x.expand_dims(1).expand_dims(1)
+        + x.graph().constant(wengert_kernels::Array::zeros(DType::F32, &[1, size, size, 3]).unwrap())
+}
+
 /// Uses on an f32 tensor of shape `[n, 3]`.
 const WRONG: &[Wrong] = &[
     wrong!(Dense::new(2), |x| x.sum()),
@@ -45,6 +51,27 @@ const WRONG: &[Wrong] = &[
     wrong!(LayerNormalization::new(), |x| x.sum()),
     wrong!(Embedding::new(4, 2), |x| x.clone()),
     wrong!(Embedding::new(4, 2).embeddings_initializer("normal"), |x| x.cast(DType::I64)),
+    wrong!(Conv2D::new(4, [3, 3]), |x| x.clone()),
+    wrong!(Conv2D::new(4, [3, 3]), |x| image(x, 2)),
+    wrong!(Conv2D::new(4, [0, 1]), |x| image(x, 8)),
+    wrong!(Conv2D::new(4, [1, 1]).strides([1, 0]), |x| image(x, 8)),
+    wrong!(Conv2D::new(4, [1, 1]).groups(2), |x| image(x, 8)),
+    wrong!(Conv2D::new(4, [1, 1]).groups(0), |x| image(x, 8)),
+    wrong!(Conv2D::new(4, [1, 1]).padding("some"), |x| image(x, 8)),
+    wrong!(Conv2D::new(4, [1, 1]).data_format("nchw"), |x| image(x, 8)),
+    wrong!(Conv2D::new(4, [1, 1]).activation("rely"), |x| image(x, 8)),
+    wrong!(Conv2D::new(4, [1, 1]).bias_initializer("zero"), |x| image(x, 8)),
+    wrong!(Conv2D::new(4, [1, 1]).data_format(DataFormat::ChannelsFirst), |x| image(x, 8).transpose([1, 0, 2, 3])),
+    wrong!(MaxPool2D::new([2, 2]), |x| x.clone()),
+    wrong!(MaxPool2D::new([9, 9]), |x| image(x, 8)),
+    wrong!(MaxPool2D::new([2, 2]).padding("all"), |x| image(x, 8)),
+    wrong!(AveragePool2D::new([0, 2]), |x| image(x, 8)),
+    wrong!(AveragePool2D::new([2, 2]).data_format("last"), |x| image(x, 8)),
+    wrong!(GlobalMaxPool2D::new(), |x| x.clone()),
+    wrong!(GlobalAveragePool2D::new().keepdims(), |x| x.sum()),
+    wrong!(GlobalAveragePool2D::new().data_format("last"), |x| image(x, 8)),
+    wrong!(ZeroPadding2D::new([(1, 1), (1, 1)]), |x| x.clone()),
+    wrong!(ZeroPadding2D::new([(1, 1), (1, 1)]).data_format("last"), |x| image(x, 8)),
     wrong!(Flatten, |x| x.sum()),
     wrong!(Activation::Softmax, |x| x.sum()),
     wrong!(Activation::Relu, |x| x.greater(0.0)),

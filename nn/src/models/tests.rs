@@ -2,7 +2,7 @@ use super::*;
 use crate::Error;
 use crate::activations::Activation::{Relu, Softmax};
 use crate::data::Dataset;
-use crate::layers::{BatchNormalization, Dense, Dropout, Flatten, LayerNormalization};
+use crate::layers::{BatchNormalization, Conv2D, Dense, Dropout, Flatten, LayerNormalization, MaxPool2D};
 use crate::scratch::Folder;
 use std::fs;
 use wengert_autograd::{DType, Device};
@@ -54,6 +54,46 @@ Non-trainable params: 0
     assert_eq!(other.parameter_count().unwrap(), 784 * 512 + 512 + 5120);
     assert_eq!(other.weight_names().unwrap(), ["hidden/kernel", "hidden/bias", "dense/kernel"]);
     assert!(message(Sequential::new().add(Flatten).summary()).contains("input([..])"));
+}
+
+#[test]
+fn convolutional_networks_have_as_many_parameters_as_in_keras() {
+    // semantics 9.32
+    let conv = |filters| Conv2D::new(filters, [3, 3]).activation(Relu).kernel_initializer("he_uniform").padding("same");
+    let mut cifar = Sequential::new().input([32, 32, 3]);
+    for filters in [32, 64, 128] {
+        cifar = cifar.add(conv(filters)).add(conv(filters)).add(MaxPool2D::new([2, 2]));
+    }
+    let mut cifar = cifar.add(Flatten).add(Dense::new(128).activation(Relu)).add(Dense::new(10).activation(Softmax));
+    let wanted = "\
+conv2d (Conv2D)              (None, 32, 32, 32)        896
+conv2d_1 (Conv2D)            (None, 32, 32, 32)        9248
+max_pooling2d (MaxPool2D)    (None, 16, 16, 32)        0
+conv2d_2 (Conv2D)            (None, 16, 16, 64)        18496
+conv2d_3 (Conv2D)            (None, 16, 16, 64)        36928
+max_pooling2d_1 (MaxPool2D)  (None, 8, 8, 64)          0
+conv2d_4 (Conv2D)            (None, 8, 8, 128)         73856
+conv2d_5 (Conv2D)            (None, 8, 8, 128)         147584
+max_pooling2d_2 (MaxPool2D)  (None, 4, 4, 128)         0
+flatten (Flatten)            (None, 2048)              0
+dense (Dense)                (None, 128)               262272
+dense_1 (Dense)              (None, 10)                1290
+=================================================================
+Total params: 550,570
+Trainable params: 550,570
+";
+    assert!(cifar.summary().unwrap().contains(wanted), "{}", cifar.summary().unwrap());
+    let conv = |filters| Conv2D::new(filters, [3, 3]).activation(Relu);
+    let mnist = Sequential::new().input([28, 28, 1]).add(conv(32)).add(MaxPool2D::new([2, 2])).add(conv(64));
+    let mnist = mnist.add(MaxPool2D::new([2, 2])).add(Flatten).add(Dropout::new(0.5)).add(Dense::new(10));
+    assert_eq!({ mnist }.parameter_count().unwrap(), 34_826);
+    // Lasagne's tutorial network, with channels first.
+    let conv = |filters| Conv2D::new(filters, [3, 3]).data_format("channels_first");
+    let pool = MaxPool2D::new([3, 3]).strides([2, 2]).data_format("channels_first");
+    let lasagne = Sequential::new().input([3, 32, 32]).add(conv(64)).add(conv(32)).add(pool).add(Flatten);
+    let mut lasagne = lasagne.add(Dense::new(128).kernel_initializer("orthogonal")).add(Dense::new(10));
+    assert!(lasagne.summary().unwrap().contains("(None, 32, 13, 13)"), "{}", lasagne.summary().unwrap());
+    assert_eq!(lasagne.parameter_count().unwrap(), 713_898);
 }
 
 #[test]
