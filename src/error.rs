@@ -30,6 +30,14 @@ macro_rules! from {
 
 from!(wengert_kernels::Error, wengert_autograd::Error, wengert_nn::Error);
 
+impl Error {
+    /// Whether it is about data that are missing, damaged or out of range.
+    #[must_use]
+    pub fn is_data(&self) -> bool {
+        matches!(&*self.0, Inner::Nn(error) if error.is_data())
+    }
+}
+
 impl fmt::Debug for Error {
     /// As it is displayed: a `main` that returns it then prints words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

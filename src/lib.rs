@@ -7,9 +7,10 @@ mod error;
 pub use build_info::{BuildInfo, build_info};
 pub use error::Error;
 pub use wengert_autograd::{
-    Array, ArrayView, Attribute, Attributes, Class, DType, Device, Dim, Feed, Fetches, Function, FunctionBuilder, Grad,
-    GradOptions, Graph, Infer, Initial, Lower, Op, Operand, Origin, Policy, RULES, Refusal, Rule, Session, Span, Stats,
-    Symbol, Tensor, TensorType, Update, View, Vjp, check_gradients, custom_vjp, feed, gradients, promote, s,
+    Array, ArrayView, Attribute, Attributes, Class, ConvOptions, DType, DataFormat, Device, Dim, Feed, Fetches,
+    Function, FunctionBuilder, Grad, GradOptions, Graph, Infer, Initial, Lower, Op, Operand, Origin, Padding, Policy,
+    PoolOptions, RULES, Refusal, Rule, Session, Sliding, Span, Stats, Symbol, Tensor, TensorType, Update, View, Vjp,
+    check_gradients, custom_vjp, feed, gradients, promote, s,
 };
 pub use wengert_nn::{activations, data, initializers, layers, losses, metrics, models, optimizers, training};
 

@@ -8,7 +8,7 @@ pub use crate::data::{self, Dataset};
 pub use crate::initializers::Initializer;
 pub use crate::layers::{
     AveragePool2D, BatchNormalization, Conv2D, DataFormat, Dense, Dropout, Embedding, Flatten, GlobalAveragePool2D,
-    GlobalMaxPool2D, Layer, LayerNormalization, MaxPool2D, Mode, Padding, ZeroPadding2D,
+    GlobalMaxPool2D, Layer, LayerNormalization, MaxPool2D, Mode, Padding, Reshape, ZeroPadding2D,
 };
 pub use crate::losses::{
     BinaryCrossentropy, CategoricalCrossentropy, Loss, MeanAbsoluteError, MeanSquaredError,

@@ -42,6 +42,7 @@ mod images;
 mod layer_normalization;
 mod normalize;
 mod pool2d;
+mod reshape;
 #[cfg(test)]
 mod tests;
 mod weight;
@@ -57,6 +58,7 @@ pub use global_pool2d::{GlobalAveragePool2D, GlobalMaxPool2D};
 pub use identity::{At, Identity};
 pub use layer_normalization::LayerNormalization;
 pub use pool2d::{AveragePool2D, MaxPool2D};
+pub use reshape::Reshape;
 pub use zero_padding2d::ZeroPadding2D;
 
 /// What surrounds images, and the order of their axes.

@@ -32,7 +32,7 @@ const SIDE: usize = 64;
 ///
 /// let path = std::env::temp_dir().join(format!("wengert-grid-{}.png", std::process::id()));
 /// let first = data::digits::load()?.take(4)?;
-/// let (titles, frames) = plot::verdicts(&first.labels()?, &[0, 1, 2, 8]);
+/// let (titles, frames) = plot::verdicts(&first.labels()?, &[0, 1, 2, 8], first.classes());
 /// assert_eq!(titles, ["0", "1", "2", "8 (3)"]);
 /// plot::image_grid(&path, first.x(), &titles, &frames, 2)?;
 /// # std::fs::remove_file(&path).ok();
@@ -102,14 +102,18 @@ pub fn image_grid(
 }
 
 /// Captions and frames for [`image_grid`]: what was predicted, in a green frame; where that is wrong, `3 (5)` in a red one:
-/// a 3 was predicted, a 5 was meant.
+/// a 3 was predicted, a 5 was meant. Classes that have names are called by them.
 #[must_use]
-pub fn verdicts(labels: &[i64], predictions: &[i64]) -> (Vec<String>, Vec<Option<Color>>) {
+pub fn verdicts(labels: &[i64], predictions: &[i64], classes: Option<&[String]>) -> (Vec<String>, Vec<Option<Color>>) {
+    let name = |class: i64| {
+        let known = usize::try_from(class).ok().and_then(|class| classes?.get(class).cloned());
+        known.unwrap_or_else(|| class.to_string())
+    };
     let verdict = |(&label, &prediction): (&i64, &i64)| {
         if label == prediction {
-            (prediction.to_string(), Some(Color::GREEN))
+            (name(prediction), Some(Color::GREEN))
         } else {
-            (format!("{prediction} ({label})"), Some(Color::RED))
+            (format!("{} ({})", name(prediction), name(label)), Some(Color::RED))
         }
     };
     labels.iter().zip(predictions).map(verdict).unzip()
