@@ -8,7 +8,8 @@ use wengert_autograd::{DType, Graph, Tensor};
 /// The rows of a table that integers name: `[n, ..]` gives `[n, .., outputs]`.
 ///
 /// The table `embeddings` is `[inputs, outputs]`, of `f32`, and starts uniform between -0.05 and 0.05, as in Keras. A
-/// number out of range is an error of the call, which names it; a negative one counts from the end.
+/// number out of range is an error of the call, which names it; a negative one counts from the end. Floats are cut to
+/// integers, as in Keras: so a model can say what it is made of before it has seen data.
 ///
 /// ```
 /// use wengert_autograd::{DType, Graph};
@@ -44,10 +45,8 @@ impl Layer for Embedding {
     fn apply(&self, x: &Tensor, _: Mode) -> Tensor {
         self.identity.apply(x, |at| {
             let Ok(ty) = x.ty() else { return x.clone() };
-            if !ty.dtype.is_integer() {
-                return x.poisoned(format!("embedding of {ty}: it takes integers\n  hint: cast() them to i64"));
-            }
-            self.embeddings.variable(at, "embeddings", DType::F32, &[self.inputs, self.outputs]).embedding(x)
+            let index = if ty.dtype.is_integer() { x.clone() } else { x.cast(DType::I64) };
+            self.embeddings.variable(at, "embeddings", DType::F32, &[self.inputs, self.outputs]).embedding(&index)
         })
     }
 
@@ -82,5 +81,26 @@ mod tests {
         let gradient = y.sum().grad(&[&table]).remove(0);
         let gradient = session.run(&gradient, &[(&words, (&fed([2, 2, 0, 2])).into())]).unwrap()[0].to_f64();
         assert_eq!(gradient, [[1.0; 4], [0.0; 4], [3.0; 4]].concat());
+    }
+
+    #[test]
+    fn a_model_of_words_learns_and_refuses_unknown_ones() {
+        // semantics 9.31
+        use crate::{data::Dataset, layers::Dense, layers::Flatten, models::Sequential, training::Fit};
+        use wengert_kernels::Array;
+        let mut model = Sequential::new().device(Device::cpu().threads(1)).input([3]);
+        model = model.add(Embedding::new(5, 4)).add(Flatten).add(Dense::new(2).activation("softmax"));
+        assert!(model.summary().unwrap().contains("embedding (Embedding)        (None, 3, 4)              20\n"));
+        model.compile("adam", "categorical_crossentropy", ()).unwrap();
+        let words =
+            |last: f64| Array::from_fn(DType::I32, &[20, 3], move |i| if i == 59 { last } else { (i * i % 5) as f64 });
+        let labels = || Array::from_fn(DType::I64, &[20], |i| (9 * i * i % 5 > 1) as usize as f64).unwrap();
+        let data = Dataset::new(words(1.0).unwrap(), labels()).unwrap();
+        let history = model.fit(&data, Fit::epochs(20).batch_size(5).verbose(0)).unwrap();
+        assert!(history.last("loss").unwrap() < history["loss"][0]);
+        let before = model.get_weights().unwrap();
+        let unknown = Dataset::new(words(5.0).unwrap(), labels()).unwrap();
+        let error = model.fit(&unknown, Fit::epochs(1).batch_size(20).verbose(0)).unwrap_err().to_string();
+        assert!(error.contains('5') && model.get_weights().unwrap() == before, "{error}");
     }
 }

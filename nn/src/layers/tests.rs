@@ -49,7 +49,6 @@ const WRONG: &[Wrong] = &[
     wrong!(LayerNormalization::new().axis([1, -1]), |x| x.clone()),
     wrong!(LayerNormalization::new().epsilon(f64::NAN), |x| x.clone()),
     wrong!(LayerNormalization::new(), |x| x.sum()),
-    wrong!(Embedding::new(4, 2), |x| x.clone()),
     wrong!(Embedding::new(4, 2).embeddings_initializer("normal"), |x| x.cast(DType::I64)),
     wrong!(Conv2D::new(4, [3, 3]), |x| x.clone()),
     wrong!(Conv2D::new(4, [3, 3]), |x| image(x, 2)),

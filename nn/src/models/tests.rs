@@ -97,6 +97,25 @@ Trainable params: 550,570
 }
 
 #[test]
+fn a_convolutional_network_learns() {
+    use crate::training::Fit;
+    let (train, _) = crate::data::digits().unwrap();
+    let pixels = train.x().to_f64();
+    let x = Array::from_fn(DType::F32, &[200, 8, 8, 1], |i| pixels[i]).unwrap();
+    let data = Dataset::new(x, train.y().take_rows(&(0..200).collect::<Vec<_>>()).unwrap()).unwrap();
+    let model = Sequential::new().device(Device::cpu().threads(1));
+    let model = model
+        .add(Conv2D::new(8, [3, 3]).kernel_regularizer("l2"))
+        .add(BatchNormalization::new().momentum(0.9))
+        .add(Relu);
+    let mut model = model.add(MaxPool2D::new([2, 2])).add(Flatten).add(Dense::new(10).activation(Softmax));
+    model.compile("adam", "categorical_crossentropy", ["accuracy"]).unwrap();
+    let history = model.fit(&data, Fit::epochs(20).batch_size(20).verbose(0)).unwrap();
+    assert!(history.last("loss").unwrap() < 0.5 * history["loss"][0], "{history}");
+    assert!(model.evaluate(&data).unwrap().get("accuracy").unwrap() > 0.8);
+}
+
+#[test]
 fn a_wrong_input_names_the_line_where_the_layer_was_added() {
     // semantics 6.4
     let model = || Sequential::new().input([3]).add(Dense::new(2));
