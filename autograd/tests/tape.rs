@@ -140,7 +140,7 @@ fn carried_updates_are_made_where_their_carrier_is_computed() {
     let mut session = session();
     let feed = [(&x, vec![1.0, 2.0].into())];
     let mut after = |fetch: &Tensor| {
-        session.set(&total, &Array::scalar(1.0).unwrap()).unwrap();
+        session.set(&total, Array::scalar(1.0).unwrap()).unwrap();
         session.run(fetch, &feed).unwrap();
         session.get(&total).unwrap().item::<f64>().unwrap()
     };
@@ -150,7 +150,7 @@ fn carried_updates_are_made_where_their_carrier_is_computed() {
     assert_eq!(after(&(&second * 2.0)), 5.0);
     assert_eq!(after(&(&second - &first)), 20.0);
     let call = |builder: FunctionBuilder, session: &mut Session| {
-        session.set(&total, &Array::scalar(1.0).unwrap()).unwrap();
+        session.set(&total, Array::scalar(1.0).unwrap()).unwrap();
         builder.compile().unwrap().call(session, &[vec![1.0, 2.0].into()]).unwrap();
         session.get(&total).unwrap().item::<f64>().unwrap()
     };
