@@ -228,8 +228,9 @@ mod tests {
             (&[2, 6, 4, 3], -2, [12, 4, 3]),
         ] {
             let g = Graph::new();
-            let mut open: Vec<Option<usize>> = shape.iter().copied().map(Some).collect();
-            open[0] = None;
+            // Only the number of channels must be known.
+            let channels = usize::try_from(axis).unwrap_or(shape.len().wrapping_add_signed(axis));
+            let open = shape.iter().enumerate().map(|(axis, &size)| (axis == channels).then_some(size));
             let x = g.placeholder("x", DType::F64, open);
             let layer = BatchNormalization::new().axis(axis).momentum(0.75).epsilon(0.01);
             let layer =
