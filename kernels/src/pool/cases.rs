@@ -145,15 +145,15 @@ fn shapes(op: PoolOp, cases: &mut Vec<Case>) -> Result<(), Error> {
         }
     }
     // Several bands, several threads; rows that are bands by themselves.
-    for geometry in [
-        Geometry::same([3, 37, 41, 8], 3, 2, 1),
-        Geometry::same([1, 50, 19, 32], 2, 2, 0),
-        Geometry::new([1, 45, 40, 24], [5, 3], [slide(2, 3, 4), slide(1, 2, 2)], [2, 2]),
-        Geometry::same([2, 5, 600, 17], 3, 1, 1),
+    for (dtype, geometry) in [
+        (DType::F32, Geometry::same([3, 37, 41, 8], 3, 2, 1)),
+        (DType::F16, Geometry::same([3, 37, 41, 8], 3, 2, 1)),
+        (DType::F32, Geometry::same([1, 40, 19, 45], 2, 2, 0)),
+        (DType::F32, Geometry::new([1, 35, 30, 24], [5, 3], [slide(2, 3, 4), slide(1, 2, 2)], [2, 2])),
+        (DType::BF16, Geometry::new([1, 35, 30, 24], [5, 3], [slide(2, 3, 4), slide(1, 2, 2)], [2, 2])),
+        (DType::F64, Geometry::same([2, 5, 300, 17], 3, 1, 1)),
     ] {
-        for dtype in [DType::F32, DType::F16, DType::F64] {
-            cases.push(geometry.plain(op, dtype)?);
-        }
+        cases.push(geometry.plain(op, dtype)?);
     }
     Ok(())
 }
@@ -161,11 +161,13 @@ fn shapes(op: PoolOp, cases: &mut Vec<Case>) -> Result<(), Error> {
 /// The first maximum counts, and a NaN before all else.
 fn special(op: PoolOp, cases: &mut Vec<Case>) -> Result<(), Error> {
     for dtype in FLOATS {
-        for geometry in [
+        let geometries = [
+            Geometry::same([1, 7, 9, 43], 3, 2, 1),
             Geometry::same([2, 6, 6, 3], 2, 2, 0),
-            Geometry::same([1, 7, 9, 19], 3, 2, 1),
             Geometry::same([1, 5, 5, 2], 3, 1, 2),
-        ] {
+        ];
+        // The loops are the same for all that is kept in 32 bits.
+        for geometry in &geometries[..if dtype == DType::F32 { 3 } else { 1 }] {
             let mut on = |what: &str, image: fn(usize) -> f64| {
                 cases.push(geometry.on(what, op, dtype, image)?);
                 Ok::<(), Error>(())
@@ -216,9 +218,12 @@ fn views(op: PoolOp, cases: &mut Vec<Case>) -> Result<(), Error> {
         }),
         ("one pixel", |shape| Layout { shape: shape.to_vec(), strides: vec![0; 4] }),
     ];
-    for geometry in [Geometry::same([2, 6, 7, 18], 2, 2, 0), Geometry::same([3, 25, 30, 10], 3, 2, 1)] {
+    for (geometry, dtypes) in [
+        (Geometry::same([2, 6, 7, 18], 2, 2, 0), &[DType::F32, DType::F64, DType::F16][..]),
+        (Geometry::same([3, 25, 30, 10], 3, 2, 1), &[DType::F32]),
+    ] {
         for (what, view) in views {
-            for dtype in [DType::F32, DType::F64, DType::F16] {
+            for &dtype in dtypes {
                 let mut case = geometry.case(what, op, dtype, None);
                 for (number, shape) in geometry.inputs(op).into_iter().enumerate() {
                     let layout = view(shape);
@@ -249,20 +254,21 @@ fn affine(given: DType, dtype: DType) -> Result<Expr, Error> {
 }
 
 fn epilogues(op: PoolOp, cases: &mut Vec<Case>) -> Result<(), Error> {
-    for geometry in [
-        Geometry::same([2, 5, 6, 3], 2, 2, 0),
-        Geometry::same([3, 37, 40, 8], 3, 2, 1),
-        Geometry::same([2, 4, 700, 16], 2, 2, 0),
-        Geometry::same([0, 4, 4, 3], 2, 2, 0),
+    let dtypes = [
+        (DType::F32, DType::F32),
+        (DType::F16, DType::F16),
+        (DType::F64, DType::F64),
+        (DType::F16, DType::F32),
+        (DType::BF16, DType::BF16),
+        (DType::F32, DType::F16),
+    ];
+    for (geometry, dtypes) in [
+        (Geometry::same([2, 5, 6, 3], 2, 2, 0), &dtypes[..]),
+        (Geometry::same([3, 25, 30, 8], 3, 2, 1), &dtypes[..2]),
+        (Geometry::same([2, 4, 300, 16], 2, 2, 0), &dtypes[..2]),
+        (Geometry::same([0, 4, 4, 3], 2, 2, 0), &dtypes[..1]),
     ] {
-        for (dtype, given) in [
-            (DType::F32, DType::F32),
-            (DType::F64, DType::F64),
-            (DType::F16, DType::F16),
-            (DType::F16, DType::F32),
-            (DType::BF16, DType::BF16),
-            (DType::F32, DType::F16),
-        ] {
+        for &(dtype, given) in dtypes {
             let shape = geometry.result(op);
             let with_inputs = |what: &str| {
                 let mut case = geometry.case(what, op, dtype, Some(affine(given, dtype)?));
@@ -287,8 +293,8 @@ fn relu_mask(cases: &mut Vec<Case>) -> Result<(), Error> {
     let op = PoolOp::MaxScatter;
     for geometry in [
         Geometry::same([2, 7, 6, 5], 2, 2, 0),
-        Geometry::same([4, 32, 32, 16], 2, 2, 0),
-        Geometry::same([2, 31, 33, 20], 3, 2, 1),
+        Geometry::same([2, 32, 32, 16], 2, 2, 0),
+        Geometry::same([2, 15, 17, 20], 3, 2, 1),
     ] {
         for dtype in FLOATS {
             let mut mask = Expr::new([dtype, dtype]);

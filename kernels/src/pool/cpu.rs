@@ -22,7 +22,7 @@ mod loops;
 const HEAVY: usize = 16 * 1024;
 
 /// Elements of a band, of the image or the result, whichever is larger: they stay in the cache nearest to the core.
-const BAND: usize = 8 * 1024;
+const BAND: usize = 4 * 1024;
 
 /// Scratch that no machine has; what is below can be added up without a thought for overflow.
 const TOO_MUCH: usize = 1 << 46;

@@ -2,9 +2,15 @@
 
 use crate::{
     Isa, PoolOp, Slide,
-    cpu::rows::{LANES, Number, per_isa, put, take},
+    cpu::rows::{Number, per_isa},
 };
 use std::ops::Range;
+
+/// Channels that are handled at a time: a vector of the widest instruction set.
+const LANES: usize = 32;
+
+/// Channels that are handled at a time where no vector's are left.
+const FEW: usize = 8;
 
 /// Pixels whose channels lie side by side.
 #[derive(Clone, Copy)]
@@ -90,43 +96,57 @@ per_isa! { choose_row<A: Number>(of: &Row<A>) = row }
 fn row<const FMA: bool, A: Number>(of: &Row<A>) {
     for position in 0..of.positions {
         let (pixel, taps) = under(of.slide, position, of.window, of.pixels);
-        for channel in (0..of.channels).step_by(LANES) {
-            let window = Window { of, pixel, taps, channel, len: of.channels - channel };
-            let (y, out) = (of.y.at(0, position, channel), of.out.at(0, position, channel));
-            // SAFETY: the caller's grids have these pixels and positions.
-            unsafe {
-                match of.op {
-                    PoolOp::Max => put(out, window.len, window.max()),
-                    PoolOp::MaxGather => put(out, window.len, window.of_first_max()),
-                    PoolOp::MaxScatter => window.add_to_first_max(take(y, window.len, A::ZERO)),
-                    PoolOp::Sum => put(out, window.len, window.sum()),
-                    PoolOp::SumScatter => window.add(take(y, window.len, A::ZERO)),
-                }
+        let mut channel = 0;
+        // SAFETY: the caller's grids have these pixels, positions and channels.
+        unsafe {
+            while channel + LANES <= of.channels {
+                Window { of, position, pixel, taps, channel }.run::<LANES>();
+                channel += LANES;
+            }
+            while channel + FEW <= of.channels {
+                Window { of, position, pixel, taps, channel }.run::<FEW>();
+                channel += FEW;
+            }
+            while channel < of.channels {
+                Window { of, position, pixel, taps, channel }.run::<1>();
+                channel += 1;
             }
         }
     }
 }
 
-/// A vector of channels of the pixels under a window.
+/// Some channels of the pixels under a window.
 struct Window<'a, A> {
     of: &'a Row<A>,
+    position: usize,
     pixel: usize,
     taps: usize,
     channel: usize,
-    len: usize,
 }
 
-/// Every method is `unsafe` to call as [`Loop`] is.
+/// Every method is `unsafe` to call as [`Loop`] is, for `N` channels from the first one on.
 impl<A: Number> Window<'_, A> {
     #[inline(always)]
-    unsafe fn read(&self, grid: &Grid<A>, i: usize, j: usize) -> [A; LANES] {
-        // SAFETY: a pixel under the window.
-        unsafe { take(self.place(grid, i, j), self.len, A::ZERO) }
+    unsafe fn run<const N: usize>(self) {
+        let of = self.of;
+        let y: *const [A; N] = of.y.at(0, self.position, self.channel).cast();
+        let out: *mut [A; N] = of.out.at(0, self.position, self.channel).cast();
+        // SAFETY: the position is one of the row; arrays are aligned as their elements.
+        unsafe {
+            match of.op {
+                PoolOp::Max => *out = self.max(),
+                PoolOp::MaxGather => *out = self.of_first_max(),
+                PoolOp::MaxScatter => self.add_to_first_max(*y),
+                PoolOp::Sum => *out = self.sum(),
+                PoolOp::SumScatter => self.add(*y),
+            }
+        }
     }
 
+    /// The channels of a tap's pixel.
     #[inline(always)]
-    fn place(&self, grid: &Grid<A>, i: usize, j: usize) -> *mut A {
-        grid.at(i, self.pixel + j * self.of.slide.dilation, self.channel)
+    fn at<const N: usize>(&self, grid: &Grid<A>, i: usize, j: usize) -> *mut [A; N] {
+        grid.at(i, self.pixel + j * self.of.slide.dilation, self.channel).cast()
     }
 
     fn is_empty(&self) -> bool {
@@ -134,18 +154,18 @@ impl<A: Number> Window<'_, A> {
     }
 
     #[inline(always)]
-    unsafe fn max(&self) -> [A; LANES] {
+    unsafe fn max<const N: usize>(&self) -> [A; N] {
         if self.is_empty() {
-            return [A::LOWEST; LANES];
+            return [A::LOWEST; N];
         }
         // SAFETY: the taps are over the image.
         unsafe {
-            let mut best = self.read(&self.of.x, 0, 0);
+            let mut best: [A; N] = *self.at::<N>(&self.of.x, 0, 0);
             for i in 0..self.of.taps {
                 for j in 0..self.taps {
-                    let x = self.read(&self.of.x, i, j);
-                    for k in 0..LANES {
-                        best[k] = if x[k] > best[k] || x[k].is_nan() { x[k] } else { best[k] };
+                    let x: [A; N] = *self.at::<N>(&self.of.x, i, j);
+                    for k in 0..N {
+                        best[k] = if (x[k] > best[k]) | x[k].is_nan() { x[k] } else { best[k] };
                     }
                 }
             }
@@ -154,20 +174,23 @@ impl<A: Number> Window<'_, A> {
     }
 
     #[inline(always)]
-    unsafe fn of_first_max(&self) -> [A; LANES] {
-        if self.is_empty() {
-            return [A::ZERO; LANES];
-        }
+    unsafe fn of_first_max<const N: usize>(&self) -> [A; N] {
         // SAFETY: the taps are over either image.
         unsafe {
-            let (mut best, mut found) = (self.read(&self.of.x, 0, 0), self.read(&self.of.y, 0, 0));
-            for i in 0..self.of.taps {
-                for j in 0..self.taps {
-                    let (x, y) = (self.read(&self.of.x, i, j), self.read(&self.of.y, i, j));
-                    for k in 0..LANES {
-                        let better = (x[k] > best[k] || x[k].is_nan()) && !best[k].is_nan();
-                        best[k] = if better { x[k] } else { best[k] };
-                        found[k] = if better { y[k] } else { found[k] };
+            let best = self.max::<N>();
+            let mut found = [A::ZERO; N];
+            // From the last tap to the first, which has the last word.
+            for i in (0..self.of.taps).rev() {
+                for j in (0..self.taps).rev() {
+                    let x: [A; N] = *self.at::<N>(&self.of.x, i, j);
+                    let y: [A; N] = *self.at::<N>(&self.of.y, i, j);
+                    // A mask first and then a choice: as one loop it is not compiled to vectors.
+                    let mut hits = [false; N];
+                    for k in 0..N {
+                        hits[k] = is_max(x[k], best[k]);
+                    }
+                    for k in 0..N {
+                        found[k] = if hits[k] { y[k] } else { found[k] };
                     }
                 }
             }
@@ -177,23 +200,22 @@ impl<A: Number> Window<'_, A> {
 
     /// Adds `rest` where the first maxima are.
     #[inline(always)]
-    unsafe fn add_to_first_max(&self, mut rest: [A; LANES]) {
+    unsafe fn add_to_first_max<const N: usize>(&self, mut rest: [A; N]) {
         // SAFETY: the taps are over the image, and the panel holds those that are written.
         unsafe {
-            let best = self.max();
+            let best = self.max::<N>();
             for i in 0..self.of.taps {
                 let written = self.of.written.contains(&i);
                 for j in 0..self.taps {
-                    let x = self.read(&self.of.x, i, j);
-                    // If any pixel is a NaN, the maximum is one.
-                    let mut hits = [A::ZERO; LANES];
-                    for k in 0..LANES {
-                        let hit = x[k] == best[k] || x[k].is_nan();
+                    let x: [A; N] = *self.at::<N>(&self.of.x, i, j);
+                    let mut hits = [A::ZERO; N];
+                    for k in 0..N {
+                        let hit = is_max(x[k], best[k]);
                         hits[k] = if hit { rest[k] } else { A::ZERO };
                         rest[k] = if hit { A::ZERO } else { rest[k] };
                     }
                     if written {
-                        self.add_at(i, j, hits);
+                        add(self.at::<N>(&self.of.out, i, j), hits);
                     }
                 }
             }
@@ -201,13 +223,13 @@ impl<A: Number> Window<'_, A> {
     }
 
     #[inline(always)]
-    unsafe fn sum(&self) -> [A; LANES] {
-        let mut sum = [A::ZERO; LANES];
+    unsafe fn sum<const N: usize>(&self) -> [A; N] {
+        let mut sum = [A::ZERO; N];
         for i in 0..self.of.taps {
             for j in 0..self.taps {
                 // SAFETY: the taps are over the image.
-                let x = unsafe { self.read(&self.of.x, i, j) };
-                for k in 0..LANES {
+                let x: [A; N] = unsafe { *self.at::<N>(&self.of.x, i, j) };
+                for k in 0..N {
                     sum[k] = sum[k].plus(x[k]);
                 }
             }
@@ -216,24 +238,32 @@ impl<A: Number> Window<'_, A> {
     }
 
     #[inline(always)]
-    unsafe fn add(&self, values: [A; LANES]) {
+    unsafe fn add<const N: usize>(&self, values: [A; N]) {
         for i in self.of.written.clone() {
             for j in 0..self.taps {
                 // SAFETY: the panel holds what is written.
-                unsafe { self.add_at(i, j, values) };
+                unsafe { add(self.at::<N>(&self.of.out, i, j), values) };
             }
         }
     }
+}
 
-    #[inline(always)]
-    unsafe fn add_at(&self, i: usize, j: usize, values: [A; LANES]) {
-        // SAFETY: the panel holds what is written.
-        unsafe {
-            let mut sum = self.read(&self.of.out, i, j);
-            for k in 0..LANES {
-                sum[k] = sum[k].plus(values[k]);
-            }
-            put(self.place(&self.of.out, i, j), self.len, sum);
+/// Whether a pixel is the maximum of its window. If any pixel is a NaN, the maximum is one.
+#[inline(always)]
+fn is_max<A: Number>(x: A, max: A) -> bool {
+    (x == max) | x.is_nan()
+}
+
+/// # Safety
+/// `to` points to `N` elements that nobody else uses.
+#[inline(always)]
+unsafe fn add<const N: usize, A: Number>(to: *mut [A; N], values: [A; N]) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut sum = *to;
+        for k in 0..N {
+            sum[k] = sum[k].plus(values[k]);
         }
+        *to = sum;
     }
 }
