@@ -13,12 +13,12 @@ const SIDE: usize = 28;
 const CLASSES: usize = 10;
 
 /// A set in the files of MNIST.
-pub(super) struct Source {
+pub(super) struct Set {
     pub(super) home: Home,
     classes: [&'static str; CLASSES],
 }
 
-pub(super) const MNIST: Source = Source {
+pub(super) const MNIST: Set = Set {
     home: Home {
         title: "MNIST",
         folders: &["mnist"],
@@ -29,7 +29,7 @@ pub(super) const MNIST: Source = Source {
     classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
 };
 
-pub(super) const FASHION: Source = Source {
+pub(super) const FASHION: Set = Set {
     home: Home {
         title: "Fashion-MNIST",
         folders: &["fashion", "fashion-mnist"],
@@ -79,7 +79,7 @@ pub fn fashion_mnist(dir: Option<&Path>) -> Result<(Dataset, Dataset), Error> {
     FASHION.load(dir, &known_folders())
 }
 
-impl Source {
+impl Set {
     pub(super) fn load(&self, dir: Option<&Path>, known: &[PathBuf]) -> Result<(Dataset, Dataset), Error> {
         let sign = file("train", "images-idx3");
         let has = |folder: &Path| find(folder, &sign).is_some();
