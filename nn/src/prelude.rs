@@ -18,4 +18,6 @@ pub use crate::metrics::{Accuracy, Metric};
 pub use crate::models::Sequential;
 pub use crate::optimizers::{Adagrad, Adam, GradientDescent, Optimizer, RmsProp, Sgd};
 pub use crate::regularizers::Regularizer::{self, L1, L1L2, L2};
-pub use crate::training::{Callback, EarlyStopping, Fit, Flow, History, LearningRateSchedule, Progress};
+pub use crate::training::{
+    Callback, EarlyStopping, Fit, Flow, History, LearningRateSchedule, ModelCheckpoint, Progress, ReduceLROnPlateau,
+};

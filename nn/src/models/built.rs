@@ -36,15 +36,19 @@ pub(crate) struct Built {
     pub(super) trainable: Vec<Tensor>,
     predictors: Vec<(DType, Predictor)>,
     steps: Vec<(Key, Steps)>,
+    /// Which step was trained last, or is to be trained.
+    trained: usize,
     learning_rate: Option<Tensor>,
+    /// Where random ops were before the model was compiled anew, for those that are not there yet.
+    random: Vec<(String, Array)>,
 }
 
-/// What a step is compiled for.
+/// What a step is compiled for: dtype of the examples, dtype and shape of a target.
 #[derive(PartialEq)]
-struct Key {
-    x: DType,
-    y: DType,
-    target: Vec<usize>,
+pub(super) struct Key {
+    pub(super) x: DType,
+    pub(super) y: DType,
+    pub(super) target: Vec<usize>,
 }
 
 struct Predictor {
@@ -113,7 +117,9 @@ impl Built {
             trainable,
             predictors: vec![(dtype, Predictor { x, output, function })],
             steps: vec![],
+            trained: 0,
             learning_rate: None,
+            random: vec![],
             graph,
         })
     }
@@ -131,9 +137,32 @@ impl Built {
         self.trainable.iter().map(elements).sum()
     }
 
-    pub(super) fn forget_steps(&mut self) {
-        self.steps.clear();
-        self.learning_rate = None;
+    /// The same model in a graph of its own, without the steps and what their optimiser remembered. Random ops go on
+    /// where they are. So a model's variables have the same names however often it was compiled, as checkpoints need it.
+    pub(super) fn without_steps(&mut self, model: &Sequential) -> Result<Built, Error> {
+        let (device, seed) = (self.session.device().clone(), self.session.seed());
+        let mut fresh = Built::new(model, &device, seed, self.dtype(), &self.example)?;
+        for (variable, value) in fresh.weights.iter().zip(self.get_weights()?) {
+            fresh.session.set(variable, &value)?;
+        }
+        for variable in self.graph.variables() {
+            if let Some(name) = variable.name().filter(|name| is_random(name)) {
+                fresh.random.push((name, self.session.get(&variable)?));
+            }
+        }
+        fresh.set_random()?;
+        Ok(fresh)
+    }
+
+    /// Gives random ops the counters that they had in another graph, as far as they are there.
+    fn set_random(&mut self) -> Result<(), Error> {
+        for (name, value) in std::mem::take(&mut self.random) {
+            match self.graph.by_name(&name) {
+                Some(variable) => self.session.set(&variable, &value)?,
+                None => self.random.push((name, value)),
+            }
+        }
+        Ok(())
     }
 
     /// The variable that holds the learning rate.
@@ -193,14 +222,11 @@ impl Built {
         recipe.loss.check(data.y(), &sizes)?;
         let target = data.y().shape().get(1..).unwrap_or_default().to_vec();
         let key = Key { x: data.dtype(), y: data.y().dtype(), target };
-        if !self.steps.iter().any(|(known, _)| *known == key) {
-            let steps = self.compile(model, recipe, &key)?;
-            self.steps.push((key, steps));
-        }
-        Ok(())
+        if self.place(&key).is_some() { Ok(()) } else { self.compile(model, recipe, key) }
     }
 
-    fn compile(&mut self, model: &Sequential, recipe: &Recipe, key: &Key) -> Result<Steps, Error> {
+    /// Compiles the steps for such data.
+    pub(super) fn compile(&mut self, model: &Sequential, recipe: &Recipe, key: Key) -> Result<(), Error> {
         crate::training::warn_if_unoptimised();
         let t = placeholder(&self.graph, "y", key.y, &key.target);
         let (x, infer) = {
@@ -223,18 +249,52 @@ impl Built {
         }
         self.learning_rate = recipe.optimizer.learning_rate(&self.graph);
         let builder = |outputs: &[Tensor]| self.graph.function(&[&x, &t], &outputs.iter().collect::<Vec<_>>());
-        Ok(Steps {
+        let steps = Steps {
             train: Tally::new(builder(&trained).updates(&updates).compile()?, &trained)?,
             evaluate: Tally::new(builder(&evaluated).without_default_updates().compile()?, &evaluated)?,
-        })
+        };
+        self.steps.push((key, steps));
+        self.set_random()
+    }
+
+    /// Which step was trained last, or is to be trained.
+    pub(super) fn trained(&self) -> Option<usize> {
+        Some(self.trained).filter(|place| *place < self.steps.len())
+    }
+
+    /// The step that trains on such data, if it is compiled.
+    pub(super) fn place(&self, key: &Key) -> Option<usize> {
+        self.steps.iter().position(|(known, _)| known == key)
+    }
+
+    /// The step at a place, and what it is for.
+    pub(super) fn training(&self, place: Option<usize>) -> Option<(&Key, &Tally)> {
+        self.steps.get(place?).map(|(key, steps)| (key, &steps.train))
+    }
+
+    /// Makes the step at a place the one that is trained.
+    pub(super) fn select(&mut self, place: Option<usize>) {
+        self.trained = place.unwrap_or(0);
+    }
+
+    pub(super) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The dtype of the examples that the model was built for.
+    pub(super) fn dtype(&self) -> DType {
+        self.predictors.first().map_or(DType::F32, |(dtype, _)| *dtype)
     }
 
     /// The session and the step for data like these, after [`prepare`](Built::prepare).
     pub(crate) fn step(&mut self, data: &Dataset, train: bool) -> Result<(&mut Session, &mut Tally), Error> {
         let target = data.y().shape().get(1..).unwrap_or_default();
         let fits = |key: &Key| key.x == data.dtype() && key.y == data.y().dtype() && key.target == target;
-        let steps = self.steps.iter_mut().find(|(key, _)| fits(key)).map(|(_, steps)| steps);
-        let steps = steps.ok_or_else(|| Error::invalid("the step for these data is not compiled"))?;
+        let found = self.steps.iter_mut().enumerate().find(|(_, (key, _))| fits(key));
+        let (place, (_, steps)) = found.ok_or_else(|| Error::invalid("the step for these data is not compiled"))?;
+        if train {
+            self.trained = place;
+        }
         Ok((&mut self.session, if train { &mut steps.train } else { &mut steps.evaluate }))
     }
 }
@@ -253,6 +313,17 @@ impl Tally {
     /// The compiled function.
     pub(crate) fn function(&self) -> &Function {
         &self.function
+    }
+
+    /// The totals so far.
+    pub(crate) fn totals(&self) -> &[f64] {
+        &self.totals
+    }
+
+    /// Goes on from totals over so many examples.
+    pub(crate) fn go_on(&mut self, totals: &[f64], examples: usize) {
+        self.totals.iter_mut().zip(totals).for_each(|(own, total)| *own = *total);
+        self.examples = examples;
     }
 
     /// Forgets the totals.

@@ -1,6 +1,8 @@
 //! Models: layers that can be trained, asked and saved.
 
 mod built;
+mod checkpoint;
+mod file;
 mod sequential;
 mod summary;
 #[cfg(test)]
@@ -8,4 +10,5 @@ mod tests;
 mod weights;
 
 pub(crate) use built::{Built, Recipe, Tally};
+pub(crate) use checkpoint::{Checkpoint, Extra};
 pub use sequential::Sequential;

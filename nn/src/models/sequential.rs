@@ -127,8 +127,10 @@ impl Sequential {
             loss: loss.into_loss()?,
             metrics: metrics.into_metrics()?,
         });
-        if let Some(built) = &mut self.built {
-            built.forget_steps();
+        if let Some(mut built) = self.built.take() {
+            let fresh = built.without_steps(self);
+            self.built = Some(built);
+            self.built = Some(fresh?);
         }
         Ok(())
     }
@@ -137,11 +139,14 @@ impl Sequential {
         self.seed
     }
 
-    /// The number of the next epoch; those after it begin `count` later.
-    pub(crate) fn take_epochs(&mut self, count: usize) -> u64 {
-        let first = self.epochs;
-        self.epochs += count as u64;
-        first
+    /// The number of the next epoch.
+    pub(crate) fn epochs(&self) -> u64 {
+        self.epochs
+    }
+
+    /// Goes on with this seed at this epoch.
+    pub(crate) fn set_course(&mut self, seed: u64, epochs: u64) {
+        (self.seed, self.epochs) = (seed, epochs);
     }
 
     pub(crate) fn recipe(&self) -> Result<&Recipe, Error> {
@@ -152,17 +157,26 @@ impl Sequential {
 
     /// The model in its graph, built for examples of this dtype and shape if it is not there yet.
     pub(crate) fn build(&mut self, dtype: DType, example: &[usize]) -> Result<&mut Built, Error> {
-        let expected = self.built.as_ref().map(|built| built.example()).or(self.input.as_deref());
-        if let Some(expected) = expected.filter(|expected| *expected != example) {
+        if let Some(expected) = self.example().filter(|expected| *expected != example) {
             return Err(Error::shape(format!(
                 "the model takes examples of shape {expected:?}, these have shape {example:?}\n  hint: the first axis of the data counts the examples"
             )));
         }
         let built = match self.built.take() {
             Some(built) => built,
-            None => Built::new(self, &self.device, self.seed, dtype, example)?,
+            None => self.fresh(self.seed, dtype, example)?,
         };
         Ok(self.built.insert(built))
+    }
+
+    /// The shape of one example, if it is known.
+    pub(super) fn example(&self) -> Option<&[usize]> {
+        self.built.as_ref().map(|built| built.example()).or(self.input.as_deref())
+    }
+
+    /// The model in a graph of its own.
+    pub(super) fn fresh(&self, seed: u64, dtype: DType, example: &[usize]) -> Result<Built, Error> {
+        Built::new(self, &self.device, seed, dtype, example)
     }
 
     /// The model in its graph before it has seen data.

@@ -1,7 +1,9 @@
 //! Callbacks: who looks on while a model is trained.
 
+use super::State;
 use crate::Error;
 use crate::models::Built;
+use std::path::PathBuf;
 use wengert_autograd::Tensor;
 use wengert_kernels::Array;
 
@@ -38,6 +40,7 @@ pub struct Report<'a> {
     pub(crate) values: &'a [f64],
     pub(crate) examples: usize,
     pub(crate) seconds: f64,
+    pub(crate) ended: bool,
 }
 
 impl Report<'_> {
@@ -57,6 +60,12 @@ impl Report<'_> {
     #[must_use]
     pub fn batch(&self) -> usize {
         self.batch
+    }
+
+    /// Whether the whole epoch and its validation are done, and not just a batch.
+    #[must_use]
+    pub fn epoch_has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Seconds since the epoch began, without validation.
@@ -153,7 +162,7 @@ fn rate(built: &Built) -> Result<Tensor, Error> {
 /// let fit = Fit::epochs(1000).callback(Below(0.05));
 /// ```
 pub trait Callback: Send {
-    /// Before the first epoch.
+    /// Before the first epoch, or before the first one after a checkpoint.
     ///
     /// # Errors
     /// Ends the training.
@@ -161,7 +170,7 @@ pub trait Callback: Send {
         Ok(())
     }
 
-    /// Before an epoch (from 1).
+    /// Before an epoch (from 1). A training that goes on within an epoch does not begin it again.
     ///
     /// # Errors
     /// Ends the training.
@@ -185,6 +194,30 @@ pub trait Callback: Send {
     /// # Errors
     /// Ends the training.
     fn train_end(&mut self, _model: &mut Live<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Where a checkpoint is to be written now, if one is. Asked after every batch and after every epoch, when all callbacks
+    /// have seen them; [`Report::epoch_has_ended`] tells which. Several callbacks may ask at once.
+    ///
+    /// # Errors
+    /// Ends the training.
+    fn checkpoint(&mut self, _report: &Report<'_>) -> Result<Option<PathBuf>, Error> {
+        Ok(None)
+    }
+
+    /// What it remembers from epoch to epoch, for a checkpoint.
+    fn state(&self) -> State {
+        State::new()
+    }
+
+    /// Takes back what [`state`](Callback::state) gave: before the model is touched, so that an error changes nothing, and again
+    /// after [`train_begin`](Callback::train_begin). Which callback's it is says its place among those of the
+    /// [`Fit`](super::Fit). Not called if there was nothing to remember.
+    ///
+    /// # Errors
+    /// When it is not what this callback remembers.
+    fn restore(&mut self, _state: &State) -> Result<(), Error> {
         Ok(())
     }
 }

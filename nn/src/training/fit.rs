@@ -1,10 +1,11 @@
 //! `fit`: epochs over a data set.
 
 use super::evaluate::measure;
-use super::{Callback, Flow, History, Live, Plan, Progress, Report};
+use super::{Callback, Course, Flow, History, Live, ModelCheckpoint, Plan, Position, Progress, Report, Saved, State};
 use crate::Error;
 use crate::data::{Batches, Dataset};
-use crate::models::{Built, Sequential};
+use crate::models::{Built, Checkpoint, Sequential};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// How to train: epochs, size of batches, validation.
@@ -24,6 +25,7 @@ pub struct Fit {
     shuffle: bool,
     verbose: u8,
     callbacks: Vec<Box<dyn Callback>>,
+    resume: Option<PathBuf>,
 }
 
 enum Validation {
@@ -43,6 +45,7 @@ impl Fit {
             shuffle: true,
             verbose: 1,
             callbacks: vec![],
+            resume: None,
         }
     }
 
@@ -87,6 +90,39 @@ impl Fit {
         self.callbacks.push(Box::new(callback));
         self
     }
+
+    /// Writes a checkpoint after every epoch, as [`ModelCheckpoint`] does, which can be told more.
+    pub fn checkpoint(self, path: impl AsRef<Path>) -> Fit {
+        self.callback(ModelCheckpoint::new(path))
+    }
+
+    /// Goes on from a checkpoint that [`ModelCheckpoint`] wrote, with the bits of a training that was never interrupted:
+    /// weights, what the optimiser remembers, epoch and batch, history and what callbacks remember are taken from the
+    /// file. Model, data, batch size and order must be those of that training, callbacks must be given again in the same
+    /// order; the number of epochs, which counts from the beginning, may be another.
+    ///
+    /// ```
+    /// # use wengert_nn::{layers::Dense, models::Sequential, training::Fit};
+    /// # let folder = std::env::temp_dir().join(format!("wengert-resume-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let path = folder.join("last.ckpt");
+    /// let data = wengert_nn::data::make_blobs(100, 2, 3, 1.0, 0)?;
+    /// let train = |fit: Fit| {
+    ///     let mut model = Sequential::new().add(Dense::new(3).activation("softmax"));
+    ///     model.compile("adam", "categorical_crossentropy", ())?;
+    ///     let history = model.fit(&data, fit.verbose(0))?;
+    ///     Ok::<_, wengert_nn::Error>((history["loss"].to_vec(), model.get_weights()?))
+    /// };
+    /// let whole = train(Fit::epochs(4))?;
+    /// train(Fit::epochs(2).checkpoint(&path))?;
+    /// assert_eq!(train(Fit::epochs(4).resume(&path))?, whole);
+    /// # std::fs::remove_dir_all(&folder).unwrap();
+    /// # Ok::<(), wengert_nn::Error>(())
+    /// ```
+    pub fn resume(mut self, path: impl AsRef<Path>) -> Fit {
+        self.resume = Some(path.as_ref().to_owned());
+        self
+    }
 }
 
 impl Sequential {
@@ -97,25 +133,23 @@ impl Sequential {
     ///
     /// # Errors
     /// When the model was not compiled; when the data do not fit it: wrong shape, NaN or infinity, a label out of range, no
-    /// examples; when the batch size is 0; when a callback fails.
+    /// examples; when the batch size is 0; when the checkpoint to go on from cannot be read or belongs to another model or
+    /// training, and then nothing changes; when a callback fails or a checkpoint cannot be written, and then the model keeps
+    /// what it learned.
     pub fn fit(&mut self, data: &Dataset, fit: Fit) -> Result<History, Error> {
-        let Fit { epochs, batch_size, validation, seed, shuffle, verbose, mut callbacks } = fit;
+        let Fit { epochs, batch_size, validation, seed, shuffle, verbose, mut callbacks, resume } = fit;
         let (train, validation) = match validation {
             Validation::None => (data.clone(), None),
             Validation::Data(validation) => (data.clone(), Some(validation)),
             Validation::Split(fraction) => data.split_last(fraction).map(|(train, rest)| (train, Some(rest)))?,
         };
         let loader = train.batches(batch_size)?;
-        let loader = if shuffle { loader.shuffle(seed.unwrap_or(self.default_seed())) } else { loader };
         self.prepare(&train)?;
         let mut validation_batches = None;
         if let Some(validation) = &validation {
             let batches = validation.batches(batch_size)?.reader(0)?;
             self.prepare(validation).map_err(|error| error.context("the validation data"))?;
             validation_batches = Some(batches);
-        }
-        if verbose > 0 {
-            callbacks.insert(0, Box::new(Progress::usual()));
         }
         let measured: Vec<String> = std::iter::once("loss".to_owned())
             .chain(self.recipe()?.metrics.iter().map(|metric| metric.name().to_owned()))
@@ -124,25 +158,49 @@ impl Sequential {
         if validation.is_some() {
             names.extend(measured.iter().map(|name| format!("val_{name}")));
         }
-        let plan = Plan {
-            epochs,
-            batches: loader.len(),
-            examples: train.len(),
-            validation_examples: validation.as_ref().map_or(0, Dataset::len),
-        };
+        let columns: Vec<&str> = names.iter().map(String::as_str).chain(["seconds", "samples_per_second"]).collect();
+        let mut course = Course { first: self.epochs(), batch_size, examples: train.len(), shuffle: None };
+        let (mut position, mut history) = (Position::first(measured.len()), History::new(columns.iter().copied()));
+        let mut states = vec![];
+        if let Some(path) = resume {
+            let mut from = Checkpoint::open(&path)?;
+            from.check_data(train.x(), train.y())?;
+            let saved = Saved::read(&mut from, &columns, measured.len())?;
+            course.first = saved.course.first;
+            course.shuffle = shuffle.then(|| seed.or(saved.course.shuffle).unwrap_or(self.default_seed()));
+            saved.check(&from, &course, loader.len(), callbacks.len())?;
+            // Once before the model changes, so that a state that does not fit changes nothing.
+            remind(&mut callbacks, &saved.callbacks).map_err(|error| error.context(&path.display().to_string()))?;
+            self.restore(&mut from)?;
+            (position, history, states) = (saved.position, saved.history, saved.callbacks);
+        } else {
+            course.shuffle = shuffle.then(|| seed.unwrap_or(self.default_seed()));
+        }
+        let loader = course.shuffle.map_or(loader.clone(), |seed| loader.shuffle(seed));
+        self.set_course(self.default_seed(), course.first + epochs as u64);
         let mut run = Run {
-            plan,
+            plan: Plan {
+                epochs,
+                batches: loader.len(),
+                examples: train.len(),
+                validation_examples: validation.as_ref().map_or(0, Dataset::len),
+            },
             values: vec![0.0; names.len()],
             names,
             measured: measured.len(),
             warned: false,
-            first: self.take_epochs(epochs),
+            seed: self.default_seed(),
+            course,
+            position,
+            history,
             train,
             batches: loader.reader(0)?,
             validation: validation.zip(validation_batches),
+            progress: (verbose > 0).then(Progress::usual),
             callbacks,
         };
-        run.go(self.built()?)
+        run.go(self.built()?, &states)?;
+        Ok(run.history)
     }
 }
 
@@ -155,66 +213,84 @@ struct Run {
     measured: usize,
     /// Whether it was said that the loss is not a number.
     warned: bool,
-    /// Epochs that the model has been trained for before.
-    first: u64,
+    /// The model's seed.
+    seed: u64,
+    course: Course,
+    position: Position,
+    history: History,
     train: Dataset,
     batches: Batches,
     validation: Option<(Dataset, Batches)>,
+    progress: Option<Progress>,
     callbacks: Vec<Box<dyn Callback>>,
 }
 
+/// Those who look on: progress, which has no place among the callbacks that a checkpoint counts, and then these.
+fn watchers<'a>(
+    progress: &'a mut Option<Progress>,
+    callbacks: &'a mut [Box<dyn Callback>],
+) -> impl Iterator<Item = &'a mut dyn Callback> {
+    let progress = progress.iter_mut().map(|progress| progress as &mut dyn Callback);
+    progress.chain(callbacks.iter_mut().map(|callback| callback.as_mut() as &mut dyn Callback))
+}
+
 impl Run {
-    fn go(&mut self, built: &mut Built) -> Result<History, Error> {
-        let mut history = History::new(self.names.iter().map(String::as_str).chain(["seconds", "samples_per_second"]));
-        for callback in &mut self.callbacks {
+    fn go(&mut self, built: &mut Built, states: &[(usize, State)]) -> Result<(), Error> {
+        for callback in watchers(&mut self.progress, &mut self.callbacks) {
             callback.train_begin(&self.plan, &mut Live { built })?;
         }
-        for epoch in 1..=self.plan.epochs {
-            for callback in &mut self.callbacks {
-                callback.epoch_begin(epoch, &mut Live { built })?;
+        remind(&mut self.callbacks, states)?;
+        while self.position.epoch <= self.plan.epochs && !self.position.stopped {
+            let epoch = self.position.epoch;
+            if self.position.batch == 0 {
+                for callback in watchers(&mut self.progress, &mut self.callbacks) {
+                    callback.epoch_begin(epoch, &mut Live { built })?;
+                }
             }
             let seconds = self.epoch(built, epoch)?;
             if let Some((data, batches)) = &mut self.validation {
                 measure(built, data, batches, &mut self.values[self.measured..])?;
             }
-            let Run { plan, names, values, callbacks, .. } = &mut *self;
-            let report = Report { plan, epoch, batch: plan.batches, names, values, examples: plan.examples, seconds };
+            let Run { plan, names, values, progress, callbacks, history, position, .. } = &mut *self;
+            let examples = plan.examples;
+            let report = Report { plan, epoch, batch: plan.batches, names, values, examples, seconds, ended: true };
             history.push(values.iter().copied().chain([seconds, report.samples_per_second()]));
-            let mut flow = Flow::Continue;
-            for callback in callbacks {
-                if callback.epoch_end(&report, &mut Live { built })? == Flow::Stop {
-                    flow = Flow::Stop;
-                }
+            for callback in watchers(progress, callbacks) {
+                position.stopped |= callback.epoch_end(&report, &mut Live { built })? == Flow::Stop;
             }
-            if flow == Flow::Stop {
-                break;
-            }
+            position.next_epoch();
+            let paths = wanted(callbacks, &report)?;
+            self.save(built, &paths)?;
         }
-        for callback in &mut self.callbacks {
+        for callback in watchers(&mut self.progress, &mut self.callbacks) {
             callback.train_end(&mut Live { built })?;
         }
-        Ok(history)
+        Ok(())
     }
 
-    /// Runs the batches of an epoch and leaves its means in `values`; gives the seconds it took.
+    /// Runs the batches of an epoch that are left, and leaves its means in `values`; gives the seconds it took.
     fn epoch(&mut self, built: &mut Built, epoch: usize) -> Result<f64, Error> {
         let start = Instant::now();
-        let (session, tally) = built.step(&self.train, true)?;
-        let measured = &mut self.values[..self.measured];
-        tally.start();
-        self.batches.start(self.first + epoch as u64 - 1);
-        let mut number = 0;
+        let before = self.position.seconds;
+        let (_, tally) = built.step(&self.train, true)?;
+        tally.go_on(&self.position.totals, self.position.examples);
+        self.batches.start_at(self.course.first + epoch as u64 - 1, self.position.batch);
         while let Some(batch) = self.batches.next_batch()? {
+            let (session, tally) = built.step(&self.train, true)?;
             let loss = tally.add(session, batch.x, batch.y)?;
-            number += 1;
+            self.position.batch += 1;
+            let number = self.position.batch;
             if !loss.is_finite() && !self.warned {
                 log::warn!("the loss is {loss} in epoch {epoch}, batch {number}: is the learning rate too high?");
                 self.warned = true;
             }
-            if self.callbacks.is_empty() {
+            if self.callbacks.is_empty() && self.progress.is_none() {
                 continue;
             }
+            let measured = &mut self.values[..self.measured];
             tally.means(measured);
+            self.position.seconds = before + start.elapsed().as_secs_f64();
+            self.position.examples = tally.examples();
             let report = Report {
                 plan: &self.plan,
                 epoch,
@@ -222,11 +298,45 @@ impl Run {
                 names: &self.names[..self.measured],
                 values: measured,
                 examples: tally.examples(),
-                seconds: start.elapsed().as_secs_f64(),
+                seconds: self.position.seconds,
+                ended: false,
             };
-            self.callbacks.iter_mut().for_each(|callback| callback.batch_end(&report));
+            watchers(&mut self.progress, &mut self.callbacks).for_each(|callback| callback.batch_end(&report));
+            let paths = wanted(&mut self.callbacks, &report)?;
+            if !paths.is_empty() {
+                self.position.totals.clear();
+                self.position.totals.extend_from_slice(tally.totals());
+                self.save(built, &paths)?;
+            }
         }
-        tally.means(measured);
-        Ok(start.elapsed().as_secs_f64())
+        let (_, tally) = built.step(&self.train, true)?;
+        tally.means(&mut self.values[..self.measured]);
+        Ok(before + start.elapsed().as_secs_f64())
     }
+
+    /// Writes the same checkpoint to each path.
+    fn save(&self, built: &mut Built, paths: &[PathBuf]) -> Result<(), Error> {
+        // A new training from here begins the epoch that has not ended.
+        let epochs = self.course.first + self.position.epoch as u64 - 1;
+        for path in paths {
+            let extra = self.position.to_extra(&self.course, &self.history, &self.callbacks)?;
+            built.save_checkpoint(path, self.seed, epochs, Some(extra))?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives callbacks back what they remembered.
+fn remind(callbacks: &mut [Box<dyn Callback>], states: &[(usize, State)]) -> Result<(), Error> {
+    for (number, state) in states {
+        if let Some(callback) = callbacks.get_mut(*number) {
+            callback.restore(state).map_err(|error| error.context(&format!("callback number {}", number + 1)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where checkpoints are wanted now.
+fn wanted(callbacks: &mut [Box<dyn Callback>], report: &Report<'_>) -> Result<Vec<PathBuf>, Error> {
+    callbacks.iter_mut().filter_map(|callback| callback.checkpoint(report).transpose()).collect()
 }

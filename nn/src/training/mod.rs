@@ -5,12 +5,21 @@
 //! loop of one's own.
 
 mod callback;
+#[cfg(test)]
+mod callback_tests;
+#[cfg(test)]
+mod checkpoint_tests;
 mod early_stopping;
 mod evaluate;
 mod fit;
 mod history;
 mod learning_rate;
+mod model_checkpoint;
+mod monitor;
+mod plateau;
+mod position;
 mod progress;
+mod state;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -21,8 +30,15 @@ pub use evaluate::Evaluation;
 pub use fit::Fit;
 pub use history::History;
 pub use learning_rate::LearningRateSchedule;
+pub use model_checkpoint::ModelCheckpoint;
+pub use monitor::Extremum;
+pub use plateau::ReduceLROnPlateau;
 pub use progress::Progress;
+pub use state::State;
 pub use step::{StepResult, TrainStep};
+
+use monitor::Monitor;
+use position::{Course, Position, Saved};
 
 /// Says once, in a program that was built without optimisation, why it is slow.
 pub(crate) fn warn_if_unoptimised() {
