@@ -11,6 +11,7 @@ mod common;
 use clap::Parser;
 use common::{Data, Outcome, Training};
 use std::{path::Path, process::ExitCode};
+use wengert::data::Source;
 use wengert::plot::image_grid;
 use wengert::prelude::*;
 
@@ -33,7 +34,7 @@ fn run(arguments: &Arguments) -> Outcome {
     let training = &arguments.training;
     let device = training.device()?;
     let out = training.out("cifar10")?;
-    let data = Data::find("CIFAR-10", data::cifar10(training.data.as_deref()), training)?;
+    let data = Data::find(Source::Cifar10, training)?;
     println!("{} images to learn from, {} to be tested on; {device}", data.train.len(), data.test.len());
 
     let layer = |filters| Conv2D::new(filters, [3, 3]).padding(Padding::Same).activation(Relu);

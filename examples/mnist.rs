@@ -12,6 +12,7 @@ mod common;
 use clap::{Parser, ValueEnum};
 use common::{Data, Outcome, Training};
 use std::process::ExitCode;
+use wengert::data::Source;
 use wengert::prelude::*;
 
 /// Trains a network on handwritten digits and shows what it learned.
@@ -21,6 +22,9 @@ struct Arguments {
     /// The network
     #[arg(long, value_enum, default_value = "mlp")]
     model: Model,
+    /// What is on the images: mnist (digits), fashion-mnist (clothes)
+    #[arg(long, value_name = "NAME", default_value = "mnist")]
+    dataset: Source,
     #[command(flatten)]
     training: Training,
 }
@@ -47,11 +51,12 @@ fn run(arguments: &Arguments) -> Outcome {
     let training = &arguments.training;
     let device = training.device()?;
     let out = training.out("mnist")?;
-    let data = Data::find("MNIST", data::mnist(training.data.as_deref()), training)?;
-    println!("{} digits to learn from, {} to be tested on; {device}", data.train.len(), data.test.len());
+    let data = Data::find(arguments.dataset, training)?;
+    println!("{} images to learn from, {} to be tested on; {device}", data.train.len(), data.test.len());
 
     let mut model = network(arguments.model, &data).device(device).seed(training.seed);
-    training.fit(&mut model, &data, "Handwritten digits", &out, 128)
+    let title = if data.small { "Small digits".into() } else { arguments.dataset.to_string() };
+    training.fit(&mut model, &data, &title, &out, 128)
 }
 
 fn network(model: Model, data: &Data) -> Sequential {

@@ -3,6 +3,7 @@
 use clap::{Args, Parser};
 use std::path::{Path, PathBuf};
 use std::{fs, num::NonZeroUsize, process::ExitCode};
+use wengert::data::Source;
 use wengert::plot::{Panel, curves, image_grid, verdicts};
 use wengert::prelude::*;
 
@@ -98,7 +99,11 @@ impl Training {
         println!("{}", model.summary()?);
         let epochs = self.epochs.unwrap_or(if data.small { 40 } else { 5 });
         let batch_size = self.batch_size.unwrap_or(if data.small { 32 } else { batch_size });
-        let fit = Fit::epochs(epochs).batch_size(batch_size).validation(&data.test);
+        let checkpoint = out.join("checkpoint.safetensors");
+        let mut fit = Fit::epochs(epochs).batch_size(batch_size).validation(&data.test).checkpoint(&checkpoint);
+        if self.resume {
+            fit = fit.resume(&checkpoint);
+        }
         let history = model.fit(&data.train, fit)?;
         let evaluation = model.evaluate(&data.test)?;
 
@@ -131,19 +136,31 @@ impl Training {
 }
 
 impl Data {
-    /// The data set of that name, or the small digits.
-    pub(crate) fn find<E: Into<Error>>(
-        name: &str,
-        found: Result<(Dataset, Dataset), E>,
-        training: &Training,
-    ) -> Outcome<Data> {
-        match found.map_err(E::into) {
+    /// The data set: from the folder that was named; else from where it is found, or from the network. Where nothing is
+    /// found, the small digits.
+    pub(crate) fn find(source: Source, training: &Training) -> Outcome<Data> {
+        let dir = training.data.as_deref();
+        let mut last = String::new();
+        let announce = |progress: data::Progress<'_>| {
+            if progress.file != last {
+                let size = progress.total.map_or(String::new(), |bytes| format!(", {:.1} MB", bytes as f64 / 1e6));
+                println!("downloading {}{size}", progress.file);
+                last = progress.file.to_owned();
+            }
+        };
+        let found = match dir.is_some() || training.offline {
+            true => source.load(dir),
+            false => source.load_or_download(None, announce),
+        };
+        match found {
             Ok((train, test)) => Ok(Data { train, test, small: false }),
-            // A folder that was named is meant; without one, the data set is a wish.
-            Err(error) if training.data.is_some() || !error.is_data() => Err(error.into()),
-            Err(_) => {
+            // A folder that was named is meant, and damaged files are a mistake; without them, the data set is a wish.
+            Err(error) if dir.is_some() || source.load(None).is_err_and(|why| !why.is_data()) => Err(error.into()),
+            Err(error) => {
+                let first = error.to_string();
+                let why = first.lines().next().unwrap_or_default();
                 println!(
-                    "{name} was not found (--data DIR or WENGERT_DATA names its folder): learning the 1,797 embedded 8x8 digits."
+                    "{why}\nWithout {source}, which --data DIR or WENGERT_DATA can name, the 1,797 embedded digits are learned."
                 );
                 let (train, test) = data::digits()?;
                 Ok(Data { train, test, small: true })

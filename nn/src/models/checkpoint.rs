@@ -18,6 +18,7 @@ use super::file::{self, Contents};
 use super::weights::{name, read, sizes};
 use super::{Built, Sequential};
 use crate::Error;
+use crate::data::Dataset;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -92,9 +93,9 @@ impl Checkpoint {
     }
 
     /// Whether its training had examples and targets of these dtypes and shapes, which include the axis that counts them.
-    pub(crate) fn check_data(&self, x: &Array, y: &Array) -> Result<(), Error> {
-        let own = |array: &Array| (array.dtype(), array.shape().get(1..).unwrap_or_default().to_vec());
-        let (x, y) = (own(x), own(y));
+    pub(crate) fn check_data(&self, data: &Dataset) -> Result<(), Error> {
+        let x = (data.dtype(), data.example_shape().to_vec());
+        let y = (data.y().dtype(), data.y().shape().get(1..).unwrap_or_default().to_vec());
         if self.x == x && self.y.as_ref() == Some(&y) {
             return Ok(());
         }

@@ -164,7 +164,7 @@ impl Sequential {
         let mut states = vec![];
         if let Some(path) = resume {
             let mut from = Checkpoint::open(&path)?;
-            from.check_data(train.x(), train.y())?;
+            from.check_data(&train)?;
             let saved = Saved::read(&mut from, &columns, measured.len())?;
             course.first = saved.course.first;
             course.shuffle = shuffle.then(|| seed.or(saved.course.shuffle).unwrap_or(self.default_seed()));
