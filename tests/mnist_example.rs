@@ -158,9 +158,25 @@ fn what_cannot_be_written_ends_with_exit_code_1_and_leaves_no_half_file() {
         let message = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{blocked}: {message}");
         assert!(message.contains(blocked) && !message.contains("panicked"), "{blocked}: {message}");
+        assert!(!text(&output.stdout).contains("Total params"), "{blocked}: it was noticed after the training");
         let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         assert_eq!(files(&out).iter().find(|path| hidden(path)), None);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_read_only_folder_is_noticed_before_the_training() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let out = folder.path("read-only");
+    fs::create_dir(&out).unwrap();
+    fs::set_permissions(&out, fs::Permissions::from_mode(0o555)).unwrap();
+    // Root may write everywhere.
+    if fs::write(out.join("probe"), "").is_err() {
+        refused(&folder, &["--out", out.to_str().unwrap()], &["--out", "read-only", "cannot write"]);
+    }
+    fs::set_permissions(&out, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
