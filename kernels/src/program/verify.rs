@@ -346,8 +346,12 @@ mod tests {
             "scatter_add{axis=0} (arena@0 f32[3, 2], extern2@0 i64[4], extern0@0 f32[4, 2]) -> (arena@0 f32[3, 2])".into(),
             "random{distribution=normal, stream=1} (extern2@0 i64[], extern2@8 i64[]) -> (arena@0 f32[7])".into(),
         ] {
-            check(&step).map_err(|why| format!("{step}: {why}")).unwrap();
+            passes(&step);
         }
+    }
+
+    pub(super) fn passes(step: &str) {
+        check(step).map_err(|why| format!("{step}: {why}")).unwrap();
     }
 
     /// Each line: what is wrong, then a step of which that is said.
@@ -411,11 +415,15 @@ mod tests {
             ("cannot draw Normal as i64", "random{distribution=normal, stream=0} (extern2@0 i64[], extern2@0 i64[]) -> (arena@0 i64[2])".into()),
         ];
         for (wanted, step) in cases {
-            let why = check(&step).err().map_or_else(|| "it passed".into(), |why| why.to_string());
-            assert!(
-                why.starts_with("step 0 (") && why.contains(&format!("here): {wanted}")),
-                "{step}: {why}, not {wanted}"
-            );
+            refuses(wanted, &step);
         }
+    }
+
+    pub(super) fn refuses(wanted: &str, step: &str) {
+        let why = check(step).err().map_or_else(|| "it passed".into(), |why| why.to_string());
+        assert!(
+            why.starts_with("step 0 (") && why.contains(&format!("here): {wanted}")),
+            "{step}: {why}, not {wanted}"
+        );
     }
 }
