@@ -1,19 +1,49 @@
 //! The family on the CPU: where the operands lie, and what becomes of the results.
 
 use super::{Conv, ConvPass, ConvSizes};
-use crate::cpu::rows::{Number, by_number};
+use crate::cpu::rows::Number;
 use crate::cpu::{Context, Cpu, Launch, Place};
+use crate::gemm::cpu::microkernel::Real;
 use crate::map::cpu::{Blocks, Port};
 use crate::{DType, Error, Operand, Slide, Step};
+use geometry::Axis;
 use std::ops::Range;
 
+mod direct;
+mod filters;
+mod geometry;
 mod simple;
+mod source;
+
+/// From so many nanoseconds of work on, a further thread pays. Tests divide even the smallest work.
+const WORTH: usize = if cfg!(test) { 1 } else { 1500 };
 
 pub(crate) fn prepare(conv: &Conv, step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
     let problem = Problem::new(conv, step)?;
     let finish = Finish::new(conv, step, cpu)?;
-    Ok(by_number!(problem.dtype, A => Box::new(simple::Simple::<A>::new(problem, finish, cpu))))
+    match problem.dtype {
+        DType::F64 => Ok(choose::<f64>(problem, finish, cpu)),
+        _ => Ok(choose::<f32>(problem, finish, cpu)),
+    }
 }
+
+fn choose<A: Number + Real>(problem: Problem, finish: Finish, cpu: Cpu) -> Box<dyn Launch> {
+    let ConvSizes { pixels, taps, positions, .. } = problem.sizes;
+    let axis = if problem.pass == ConvPass::InputGradient { Axis::backward } else { Axis::forward };
+    let axes = [0, 1].map(|i| (problem.slides[i], pixels[i], taps[i], positions[i]));
+    // Classes and taps are listed: what has very many of them is sparse.
+    let few = axes.iter().all(|&(slide, pixels, taps, _)| slide.stride.min(pixels).saturating_mul(taps) <= MOST);
+    if few && problem.products() > 0 && problem.len() > 0 && problem.pass != ConvPass::WeightGradient {
+        let axes = axes.map(|(slide, pixels, taps, positions)| axis(slide, pixels, taps, positions));
+        if axes.iter().all(Axis::is_compact) {
+            return Box::new(direct::Direct::<A>::new(&problem, axes, finish, cpu));
+        }
+    }
+    Box::new(simple::Simple::<A>::new(problem, finish, cpu))
+}
+
+/// Pairs of a class and a tap, along one axis, that are still listed.
+const MOST: usize = 1 << 16;
 
 /// An operand with axes as the family has them.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +146,16 @@ impl Finish {
     /// Bytes of scratch that a run needs.
     fn scratch(&self) -> usize {
         ROUNDED * size_of::<f64>() + self.epilogue.as_ref().map_or(0, Blocks::scratch)
+    }
+
+    /// Whether sums in `A` are what the output has.
+    fn is_plain<A: Number>(&self) -> bool {
+        self.epilogue.is_none() && self.given == A::DTYPE
+    }
+
+    /// The output, if sums in `A` go there as they are.
+    fn target<A: Number>(&self, context: &Context<'_>) -> Option<*mut A> {
+        self.is_plain::<A>().then(|| context.at(self.out))
     }
 
     /// Takes the sums of the elements with row-major numbers `range`.

@@ -1,6 +1,6 @@
 //! `f32` and `f64`: panels of B as wide as two vectors, under them tiles of a few rows.
 
-use super::microkernel::{Kernels, Real, Tile, WIDE};
+use super::microkernel::{Kernels, Real, Run, Tile, WIDE};
 use super::pack::{self, Dots, Panel};
 use super::{Compute, Problem, Region, Target};
 use crate::cpu::{Context, Cpu, Place};
@@ -126,6 +126,7 @@ impl<T: Real> Compute for Direct<T> {
                 let from =
                     b.wrapping_offset(done as isize * problem.b_k).wrapping_offset(column as isize * problem.b_column);
                 let mut tile = Tile {
+                    runs: [Run::ONCE; 2],
                     k,
                     a: a.wrapping_offset(done as isize * problem.a_k).cast_const(),
                     a_row: problem.a_row,

@@ -1,6 +1,6 @@
 //! 16-bit floats: blocks of A and B are widened into scratch, multiplied there as `f32`, and C is rounded once.
 
-use super::microkernel::{Kernels, Real, Tile};
+use super::microkernel::{Kernels, Real, Run, Tile};
 use super::{Compute, DEPTH, Problem, Region, Target, chunks};
 use crate::cpu::{Context, Cpu, Place};
 use crate::{DType, Element};
@@ -154,6 +154,7 @@ impl<T: Narrow> Compute for Half<T> {
                                 widen(from.wrapping_offset(row as isize * problem.b_k), problem.b_column, to);
                             }
                             let tile = Tile {
+                                runs: [Run::ONCE; 2],
                                 k,
                                 a: block_a,
                                 a_row: depth as isize,

@@ -34,18 +34,48 @@ pub(super) trait Simd<T> {
 
 /// What one call computes: `c = a b`, or `c += a b`.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<T> {
-    pub(super) k: usize,
-    pub(super) a: *const T,
-    pub(super) a_row: isize,
-    pub(super) a_k: isize,
-    pub(super) b: *const T,
-    pub(super) b_k: isize,
-    pub(super) c: *mut T,
-    pub(super) c_row: usize,
+pub(crate) struct Tile<T> {
+    /// Further axes that are summed over, around `k`: the outer first.
+    pub(crate) runs: [Run; 2],
+    pub(crate) k: usize,
+    pub(crate) a: *const T,
+    pub(crate) a_row: isize,
+    pub(crate) a_k: isize,
+    pub(crate) b: *const T,
+    pub(crate) b_k: isize,
+    pub(crate) c: *mut T,
+    pub(crate) c_row: usize,
     /// Columns in the last vector, at least one.
-    pub(super) last: usize,
-    pub(super) accumulate: bool,
+    pub(crate) last: usize,
+    pub(crate) accumulate: bool,
+}
+
+impl<T> Tile<T> {
+    /// Joins axes of the sum that follow each other in A and in B alike.
+    #[inline]
+    pub(crate) fn merge(&mut self) {
+        let [outer, inner] = &mut self.runs;
+        if inner.a == self.k as isize * self.a_k && inner.b == self.k as isize * self.b_k {
+            self.k *= inner.count;
+            *inner = std::mem::replace(outer, Run::ONCE);
+            if inner.a == self.k as isize * self.a_k && inner.b == self.k as isize * self.b_k {
+                self.k *= inner.count;
+                *inner = Run::ONCE;
+            }
+        }
+    }
+}
+
+/// A size, and elements from one index to the next in A and in B.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Run {
+    pub(crate) count: usize,
+    pub(crate) a: isize,
+    pub(crate) b: isize,
+}
+
+impl Run {
+    pub(crate) const ONCE: Run = Run { count: 1, a: 0, b: 0 };
 }
 
 #[inline(always)]
@@ -54,21 +84,31 @@ unsafe fn tile<S: Simd<T>, T: Copy + Default, const MR: usize, const NV: usize>(
     unsafe {
         let mask = S::mask(tile.last);
         let mut sums = [[S::splat(T::default()); NV]; MR];
-        let (mut a, mut b) = (tile.a, tile.b);
-        for _ in 0..tile.k {
-            let mut row = [S::splat(T::default()); NV];
-            for (v, vector) in row.iter_mut().enumerate() {
-                let from = b.wrapping_add(v * S::LANES);
-                *vector = if v + 1 < NV { S::load(from) } else { S::load_some(from, mask) };
-            }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let element = S::splat(*a.wrapping_offset(r as isize * tile.a_row));
-                for (sum, &vector) in sums.iter_mut().zip(&row) {
-                    *sum = S::mul_add(element, vector, *sum);
+        let (mut outer_a, mut outer_b) = (tile.a, tile.b);
+        for _ in 0..tile.runs[0].count {
+            let (mut inner_a, mut inner_b) = (outer_a, outer_b);
+            for _ in 0..tile.runs[1].count {
+                let (mut a, mut b) = (inner_a, inner_b);
+                for _ in 0..tile.k {
+                    let mut row = [S::splat(T::default()); NV];
+                    for (v, vector) in row.iter_mut().enumerate() {
+                        let from = b.wrapping_add(v * S::LANES);
+                        *vector = if v + 1 < NV { S::load(from) } else { S::load_some(from, mask) };
+                    }
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let element = S::splat(*a.wrapping_offset(r as isize * tile.a_row));
+                        for (sum, &vector) in sums.iter_mut().zip(&row) {
+                            *sum = S::mul_add(element, vector, *sum);
+                        }
+                    }
+                    a = a.wrapping_offset(tile.a_k);
+                    b = b.wrapping_offset(tile.b_k);
                 }
+                inner_a = inner_a.wrapping_offset(tile.runs[1].a);
+                inner_b = inner_b.wrapping_offset(tile.runs[1].b);
             }
-            a = a.wrapping_offset(tile.a_k);
-            b = b.wrapping_offset(tile.b_k);
+            outer_a = outer_a.wrapping_offset(tile.runs[0].a);
+            outer_b = outer_b.wrapping_offset(tile.runs[0].b);
         }
         for (r, sums) in sums.iter().enumerate() {
             for (v, &sum) in sums.iter().enumerate() {
@@ -84,21 +124,21 @@ unsafe fn tile<S: Simd<T>, T: Copy + Default, const MR: usize, const NV: usize>(
     }
 }
 
-pub(super) type TileFn<T> = unsafe fn(&Tile<T>);
+pub(crate) type TileFn<T> = unsafe fn(&Tile<T>);
 
 /// The kernels of one instruction set for elements of type `T`.
-pub(super) struct Kernels<T: 'static> {
+pub(crate) struct Kernels<T: 'static> {
     /// By rows less one, then by vectors less one.
-    pub(super) tiles: &'static [[TileFn<T>; 2]],
+    pub(crate) tiles: &'static [[TileFn<T>; 2]],
     /// A tile of one row and [`WIDE`] vectors: a row by itself needs them to keep the multiplier busy.
-    pub(super) wide: TileFn<T>,
+    pub(crate) wide: TileFn<T>,
     /// Elements of a vector.
-    pub(super) lanes: usize,
+    pub(crate) lanes: usize,
     /// What a thread reaches, in operations a nanosecond; decides when a second thread pays.
-    pub(super) rate: usize,
-    pub(super) pack_rows: unsafe fn(&Panel<T>),
-    pub(super) pack_columns: unsafe fn(&Panel<T>),
-    pub(super) column_sums: unsafe fn(&Panel<T>),
+    pub(crate) rate: usize,
+    pub(crate) pack_rows: unsafe fn(&Panel<T>),
+    pub(crate) pack_columns: unsafe fn(&Panel<T>),
+    pub(crate) column_sums: unsafe fn(&Panel<T>),
     pub(super) dots: unsafe fn(&Dots<T>),
 }
 
@@ -109,7 +149,7 @@ impl<T> Kernels<T> {
     /// # Safety
     /// The tile's pointers are good for so many rows and columns, and the machine has the kernels' instruction set.
     #[inline]
-    pub(super) unsafe fn column(&self, mut tile: Tile<T>, rows: usize, columns: usize) {
+    pub(crate) unsafe fn column(&self, mut tile: Tile<T>, rows: usize, columns: usize) {
         let vectors = 1 + usize::from(columns > self.lanes);
         tile.last = columns - (vectors - 1) * self.lanes;
         // Divisions would be half of the time that a tiny product takes.
@@ -131,7 +171,7 @@ impl<T> Kernels<T> {
 pub(super) const WIDE: usize = 8;
 
 /// Element types that have kernels.
-pub(super) trait Real: crate::Element + std::ops::Add<Output = Self> {
+pub(crate) trait Real: crate::Element + std::ops::Add<Output = Self> {
     fn kernels(isa: Isa) -> &'static Kernels<Self>;
 }
 

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 mod direct;
 mod half;
-mod microkernel;
-mod pack;
+pub(crate) mod microkernel;
+pub(crate) mod pack;
 mod simple;
 #[cfg(test)]
 mod tests;

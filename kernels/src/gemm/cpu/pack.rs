@@ -5,14 +5,14 @@ use super::microkernel::Simd;
 
 /// Some columns of B over a range of `k`, and where their copy (or their sums) go.
 #[derive(Clone, Copy)]
-pub(super) struct Panel<T> {
-    pub(super) b: *const T,
-    pub(super) b_k: isize,
-    pub(super) b_column: isize,
-    pub(super) k: usize,
+pub(crate) struct Panel<T> {
+    pub(crate) b: *const T,
+    pub(crate) b_k: isize,
+    pub(crate) b_column: isize,
+    pub(crate) k: usize,
     /// At most twice the lanes of a vector for a copy.
-    pub(super) columns: usize,
-    pub(super) to: *mut T,
+    pub(crate) columns: usize,
+    pub(crate) to: *mut T,
 }
 
 /// Copies rows that are contiguous, so that the rows of the copy follow each other without the matrix' stride: large
@@ -56,7 +56,7 @@ pub(super) unsafe fn columns<S: Simd<T>, T: Copy>(panel: &Panel<T>) {
 }
 
 /// Copies element by element what is contiguous along neither axis.
-pub(super) unsafe fn scattered<T: Copy>(panel: &Panel<T>, width: usize) {
+pub(crate) unsafe fn scattered<T: Copy>(panel: &Panel<T>, width: usize) {
     for k in 0..panel.k {
         for column in 0..panel.columns {
             let from = panel.b.wrapping_offset(k as isize * panel.b_k + column as isize * panel.b_column);
@@ -99,7 +99,7 @@ pub(super) unsafe fn column_sums<S: Simd<T>, T: Copy + Default>(panel: &Panel<T>
 }
 
 /// Sums of columns that lie in any way.
-pub(super) unsafe fn scattered_sums<T: Copy + Default + std::ops::Add<Output = T>>(panel: &Panel<T>) {
+pub(crate) unsafe fn scattered_sums<T: Copy + Default + std::ops::Add<Output = T>>(panel: &Panel<T>) {
     for column in 0..panel.columns {
         let mut from = panel.b.wrapping_offset(column as isize * panel.b_column);
         let mut total = T::default();
@@ -119,7 +119,7 @@ pub(super) unsafe fn scattered_sums<T: Copy + Default + std::ops::Add<Output = T
 
 /// A row of A times a transposed B: rows of both are contiguous along `k`.
 #[derive(Clone, Copy)]
-pub(super) struct Dots<T> {
+pub(crate) struct Dots<T> {
     pub(super) a: *const T,
     pub(super) b: *const T,
     pub(super) b_column: isize,
