@@ -14,6 +14,7 @@ mod filters;
 mod geometry;
 mod simple;
 mod source;
+mod weights;
 
 /// From so many nanoseconds of work on, a further thread pays. Tests divide even the smallest work.
 const WORTH: usize = if cfg!(test) { 1 } else { 1500 };
@@ -33,10 +34,13 @@ fn choose<A: Number + Real>(problem: Problem, finish: Finish, cpu: Cpu) -> Box<d
     let axes = [0, 1].map(|i| (problem.slides[i], pixels[i], taps[i], positions[i]));
     // Classes and taps are listed: what has very many of them is sparse.
     let few = axes.iter().all(|&(slide, pixels, taps, _)| slide.stride.min(pixels).saturating_mul(taps) <= MOST);
-    if few && problem.products() > 0 && problem.len() > 0 && problem.pass != ConvPass::WeightGradient {
+    if few && problem.products() > 0 && problem.len() > 0 {
         let axes = axes.map(|(slide, pixels, taps, positions)| axis(slide, pixels, taps, positions));
         if axes.iter().all(Axis::is_compact) {
-            return Box::new(direct::Direct::<A>::new(&problem, axes, finish, cpu));
+            return match problem.pass {
+                ConvPass::WeightGradient => Box::new(weights::Weights::<A>::new(&problem, axes, finish, cpu)),
+                _ => Box::new(direct::Direct::<A>::new(&problem, axes, finish, cpu)),
+            };
         }
     }
     Box::new(simple::Simple::<A>::new(problem, finish, cpu))
