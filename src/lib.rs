@@ -12,7 +12,9 @@ pub use wengert_autograd::{
     PoolOptions, RULES, Refusal, Rule, Session, Sliding, Span, Stats, Symbol, Tensor, TensorType, Update, View, Vjp,
     check_gradients, custom_vjp, feed, gradients, promote, s,
 };
-pub use wengert_nn::{activations, data, initializers, layers, losses, metrics, models, optimizers, regularizers, training};
+pub use wengert_nn::{
+    activations, data, initializers, layers, losses, metrics, models, optimizers, regularizers, training,
+};
 
 #[cfg(feature = "plot")]
 pub use wengert_nn::plot;

@@ -35,16 +35,25 @@ impl Array {
         if dtype == self.dtype {
             return Ok(self.clone());
         }
+        /// Elements that are on their way between two dtypes at a time.
+        const BLOCK: usize = 256;
         let mut result = Array::zeros(dtype, &self.shape)?;
-        let bytes = result.bytes_mut()?;
-        dispatch!(self.dtype, From => {
-            let values = self.as_slice::<From>()?;
-            dispatch!(dtype, To => {
-                for (place, value) in bytes.chunks_exact_mut(size_of::<To>()).zip(values) {
-                    place.copy_from_slice(bytemuck::bytes_of(&<To as Element>::from_f64(value.to_f64())));
+        let mut values = [0.0; BLOCK];
+        let to = result.bytes_mut()?.chunks_mut(BLOCK * dtype.size());
+        for (from, to) in self.bytes().chunks(BLOCK * self.dtype.size()).zip(to) {
+            dispatch!(self.dtype, From => {
+                for (value, from) in values.iter_mut().zip(from.chunks_exact(size_of::<From>())) {
+                    // An array has no other bytes than those of elements.
+                    let from: From = bytemuck::checked::try_pod_read_unaligned(from).unwrap_or_default();
+                    *value = from.to_f64();
                 }
             });
-        });
+            dispatch!(dtype, To => {
+                for (to, &value) in to.chunks_exact_mut(size_of::<To>()).zip(&values) {
+                    to.copy_from_slice(bytemuck::bytes_of(&<To as Element>::from_f64(value)));
+                }
+            });
+        }
         Ok(result)
     }
 

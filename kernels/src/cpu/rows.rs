@@ -117,12 +117,17 @@ pub(crate) const LANES: usize = 16;
 /// # Safety
 /// `x` points to `len` elements.
 #[inline(always)]
-pub(crate) unsafe fn take<A: Number>(x: *const A, len: usize, rest: A) -> [A; LANES] {
+pub(crate) unsafe fn take<const MASKS: bool, A: Number>(x: *const A, len: usize, rest: A) -> [A; LANES] {
     let mut lanes = [rest; LANES];
-    // SAFETY: at most `len` elements are read. The loop becomes a masked load, which a copy of `len` bytes does not.
+    // SAFETY: at most `len` elements are read. The loop becomes a masked load, which a copy of `len` bytes does not; where
+    // there are no masks, it would become a branch for each element.
     unsafe {
         if len >= LANES {
             return *x.cast::<[A; LANES]>();
+        }
+        if !MASKS {
+            std::ptr::copy_nonoverlapping(x, lanes.as_mut_ptr(), len);
+            return lanes;
         }
         for (i, lane) in lanes.iter_mut().enumerate() {
             if i < len {
@@ -136,12 +141,15 @@ pub(crate) unsafe fn take<A: Number>(x: *const A, len: usize, rest: A) -> [A; LA
 /// # Safety
 /// `y` points to `len` elements.
 #[inline(always)]
-pub(crate) unsafe fn put<A: Number>(y: *mut A, len: usize, lanes: [A; LANES]) {
+pub(crate) unsafe fn put<const MASKS: bool, A: Number>(y: *mut A, len: usize, lanes: [A; LANES]) {
     // SAFETY: at most `len` elements are written.
     unsafe {
         if len >= LANES {
             *y.cast::<[A; LANES]>() = lanes;
             return;
+        }
+        if !MASKS {
+            return std::ptr::copy_nonoverlapping(lanes.as_ptr(), y, len);
         }
         for (i, &lane) in lanes.iter().enumerate() {
             if i < len {

@@ -4,13 +4,12 @@
 
 use super::out_of_range;
 use crate::{
-    Error, Gather, Isa, Layout, Operand, ScatterAdd, Step,
+    DType, Error, Gather, Isa, Layout, Operand, ScatterAdd, Step,
     cpu::{
         Context, Cpu, Launch, Place,
         rows::{Load, Number, Runs, per_isa},
         share,
     },
-    dispatch,
 };
 use half::{bf16, f16};
 use std::ops::Range;
@@ -202,41 +201,51 @@ impl Launch for GatherRows {
 }
 
 /// Elements that can be added.
-trait Addend: std::marker::Copy + Send + Sync + 'static {
+trait Addend: std::marker::Copy {
     fn plus(self, other: Self) -> Self;
-    /// The loop that adds rows. Only the floats that models are made of have one for each instruction set.
-    fn choose(isa: Isa) -> Add<Self>;
 }
 
-/// `(from, stride, to, count)`.
-type Add<T> = unsafe fn(*const T, isize, *mut T, usize);
-
 macro_rules! addend {
-    ($($T:ty: $a:ident, $b:ident => $sum:expr, $isa:ident => $choose:expr;)*) => {$(
+    ($($T:ty: $a:ident, $b:ident => $sum:expr;)*) => {$(
         impl Addend for $T {
             #[inline(always)]
             fn plus(self, other: $T) -> $T { let ($a, $b) = (self, other); $sum }
-            fn choose($isa: Isa) -> Add<$T> { $choose }
         }
     )*};
 }
 
 addend! {
-    // Never added: a program with such a step does not pass verification.
-    bool: a, b => a | b, _isa => add::<false, bool>;
-    u8: a, b => a.wrapping_add(b), _isa => add::<false, u8>;
-    i32: a, b => a.wrapping_add(b), _isa => add::<false, i32>;
-    i64: a, b => a.wrapping_add(b), _isa => add::<false, i64>;
-    f16: a, b => f16::from_f32(a.to_f32() + b.to_f32()), _isa => add::<false, f16>;
-    bf16: a, b => bf16::from_f32(a.to_f32() + b.to_f32()), _isa => add::<false, bf16>;
-    f32: a, b => a + b, isa => choose_add::<f32>(isa);
-    f64: a, b => a + b, isa => choose_add::<f64>(isa);
+    u8: a, b => a.wrapping_add(b);
+    i32: a, b => a.wrapping_add(b);
+    i64: a, b => a.wrapping_add(b);
+    f16: a, b => f16::from_f32(a.to_f32() + b.to_f32());
+    bf16: a, b => bf16::from_f32(a.to_f32() + b.to_f32());
+    f32: a, b => a + b;
+    f64: a, b => a + b;
+}
+
+/// Adds rows: `(from, stride in elements, to, count)`.
+type Add = unsafe fn(*const u8, isize, *mut u8, usize);
+
+/// The loop that adds rows. Only the floats that models are made of have one for each instruction set.
+fn add_of(dtype: DType, isa: Isa) -> Add {
+    match dtype {
+        // `bool` is never added: a program with such a step does not pass verification.
+        DType::Bool | DType::U8 => add::<false, u8>,
+        DType::I32 => add::<false, i32>,
+        DType::I64 => add::<false, i64>,
+        DType::F16 => add::<false, f16>,
+        DType::BF16 => add::<false, bf16>,
+        DType::F32 => choose_add::<f32>(isa),
+        DType::F64 => choose_add::<f64>(isa),
+    }
 }
 
 /// # Safety
 /// There are `count` elements on either side, which do not overlap.
 #[inline(always)]
-unsafe fn add<const FMA: bool, T: Addend>(from: *const T, stride: isize, to: *mut T, count: usize) {
+unsafe fn add<const FMA: bool, T: Addend>(from: *const u8, stride: isize, to: *mut u8, count: usize) {
+    let (from, to) = (from.cast::<T>(), to.cast::<T>());
     // SAFETY: as the caller promises.
     unsafe {
         if stride == 1 {
@@ -253,9 +262,9 @@ unsafe fn add<const FMA: bool, T: Addend>(from: *const T, stride: isize, to: *mu
     }
 }
 
-per_isa! { choose_add<T: Addend>(from: *const T, stride: isize, to: *mut T, count: usize) = add }
+per_isa! { choose_add<T: Addend>(from: *const u8, stride: isize, to: *mut u8, count: usize) = add }
 
-struct ScatterRows<T> {
+struct ScatterRows {
     x: Around,
     /// The axis and all after it.
     slab: Runs,
@@ -265,10 +274,11 @@ struct ScatterRows<T> {
     inner: Runs,
     y: Place,
     in_place: bool,
+    element: usize,
     before: usize,
     after: usize,
     copy: Copy,
-    add: Add<T>,
+    add: Add,
 }
 
 pub(crate) fn prepare_scatter_add(scatter: &ScatterAdd, step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
@@ -281,7 +291,7 @@ pub(crate) fn prepare_scatter_add(scatter: &ScatterAdd, step: &Step, cpu: Cpu) -
         strides: updates.layout.strides[axis..axis + rank].to_vec(),
     };
     let slab = Layout { shape: shape[axis..].to_vec(), strides: x.layout.strides[axis..].to_vec() };
-    dispatch!(x.dtype, T => Ok(Box::new(ScatterRows::<T> {
+    Ok(Box::new(ScatterRows {
         x: Around::new(x, axis, 1),
         slab: Runs::new(&slab),
         index: Index::new(index, x, axis),
@@ -289,46 +299,46 @@ pub(crate) fn prepare_scatter_add(scatter: &ScatterAdd, step: &Step, cpu: Cpu) -
         inner: Runs::new(&inner),
         y: y.into(),
         in_place: x.base == y.base && x.offset == y.offset,
+        element: x.dtype.size(),
         before: shape[..axis].iter().product(),
         after: shape[axis + 1..].iter().product(),
         copy: copy_of(x.dtype.size()),
-        add: T::choose(cpu.isa),
-    })))
+        add: add_of(x.dtype, cpu.isa),
+    }))
 }
 
-impl<T: Addend> ScatterRows<T> {
+impl ScatterRows {
     /// Works on the columns `columns` of every row of the outer index `outer`.
     ///
     /// # Safety
     /// They exist, and no other thread works on them.
     unsafe fn part(&self, context: &Context<'_>, rows: &[i64], outer: usize, columns: Range<usize>) {
-        let (x, updates, y) =
-            (context.at::<T>(self.x.place), context.at::<T>(self.updates.place), context.at::<T>(self.y));
-        let y = y.wrapping_add(outer * self.index.size * self.after);
-        let x = x.wrapping_offset(self.x.before.offset(outer));
+        let (size, element) = (self.element, self.element as isize);
+        let x = context.at::<u8>(self.x.place).wrapping_offset(self.x.before.offset(outer) * element);
+        let y = context.at::<u8>(self.y).wrapping_add(outer * self.index.size * self.after * size);
         if !self.in_place && columns.len() == self.after {
             let all = 0..self.index.size * self.after;
             // SAFETY: the operands lie inside their memory; input and output do not overlap.
-            unsafe { copy_row(&self.slab, x.cast(), all, y.cast(), size_of::<T>(), self.copy) };
+            unsafe { copy_row(&self.slab, x, all, y, size, self.copy) };
         } else if !self.in_place {
             for row in 0..self.index.size {
-                let x = x.wrapping_offset(row as isize * self.x.stride).cast();
-                let y = y.wrapping_add(row * self.after + columns.start).cast();
+                let x = x.wrapping_offset(row as isize * self.x.stride * element);
+                let y = y.wrapping_add((row * self.after + columns.start) * size);
                 // SAFETY: as above.
-                unsafe { copy_row(&self.x.after, x, columns.clone(), y, size_of::<T>(), self.copy) };
+                unsafe { copy_row(&self.x.after, x, columns.clone(), y, size, self.copy) };
             }
         }
-        let updates = updates.wrapping_offset(self.updates.before.offset(outer));
+        let updates = context.at::<u8>(self.updates.place).wrapping_offset(self.updates.before.offset(outer) * element);
         let mut number = 0;
         self.inner.walk(0..rows.len(), |offset, stride, len| {
             for (i, &row) in rows[number..number + len].iter().enumerate() {
-                let from = updates.wrapping_offset(offset + i as isize * stride);
-                let mut to = y.wrapping_add(row as usize * self.after + columns.start);
+                let from = updates.wrapping_offset((offset + i as isize * stride) * element);
+                let mut to = y.wrapping_add((row as usize * self.after + columns.start) * size);
                 self.updates.after.walk(columns.clone(), |offset, stride, len| {
                     // SAFETY: the index was checked, the operands lie inside their memory, and the CPU was checked for the
                     // instruction set.
-                    unsafe { (self.add)(from.wrapping_offset(offset), stride, to, len) };
-                    to = to.wrapping_add(len);
+                    unsafe { (self.add)(from.wrapping_offset(offset * element), stride, to, len) };
+                    to = to.wrapping_add(len * size);
                 });
             }
             number += len;
@@ -336,15 +346,15 @@ impl<T: Addend> ScatterRows<T> {
     }
 }
 
-impl<T: Addend> Launch for ScatterRows<T> {
+impl Launch for ScatterRows {
     fn run(&self, context: &Context<'_>) -> Result<(), Error> {
         let rows = self.index.resolve(context)?;
         // Threads take columns, in whole cache lines, or outer indices: never updates, which add in their order.
-        let line = 64 / size_of::<T>();
+        let line = 64 / self.element;
         let lines = self.after.div_ceil(line);
         let units = self.before * lines;
         let moved = if self.in_place { rows.len() } else { rows.len() + self.index.size };
-        let bytes = self.before * self.after * moved * size_of::<T>();
+        let bytes = self.before * self.after * moved * self.element;
         let threads = if bytes >= HEAVY { context.team.threads().min(units).max(1) } else { 1 };
         context.team.run(threads, &|thread| {
             let part = share(units, 1, threads, thread);

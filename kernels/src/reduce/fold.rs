@@ -205,12 +205,26 @@ pub(super) struct Loops<A> {
     pub(super) find: unsafe fn(&[A], A, &mut usize),
 }
 
+impl<A: Number> Loops<A> {
+    /// The loops compiled for what every CPU of the target has.
+    fn plain<O: Fold<A>>() -> Loops<A> {
+        Loops {
+            start: O::START,
+            fold: O::fold,
+            rows: rows::<false, A, O>,
+            columns: columns::<false, A, O>,
+            find: find::<false, A>,
+        }
+    }
+}
+
 impl<A: Folded> Loops<A> {
     /// `ArgMax` and `ArgMin` get the loops of the extremes that they search for.
     pub(super) fn new(op: ReduceOp, isa: Isa) -> Loops<A> {
         match op {
             ReduceOp::Sum => A::loops::<Sum>(isa),
-            ReduceOp::Prod => A::loops::<Prod>(isa),
+            // Products are rare: one code for all instruction sets does.
+            ReduceOp::Prod => Loops::plain::<Prod>(),
             ReduceOp::Max | ReduceOp::ArgMax => A::loops::<Max>(isa),
             ReduceOp::Min | ReduceOp::ArgMin => A::loops::<Min>(isa),
         }
@@ -223,17 +237,24 @@ pub(super) trait Folded: Number {
 }
 
 macro_rules! folded {
-    ($($A:ty, $isa:ident: $rows:expr, $columns:expr, $find:expr;)*) => {$(
+    ($($A:ty),*) => {$(
         impl Folded for $A {
-            fn loops<O: Fold<$A>>($isa: Isa) -> Loops<$A> {
-                Loops { start: O::START, fold: O::fold, rows: $rows, columns: $columns, find: $find }
+            fn loops<O: Fold<$A>>(isa: Isa) -> Loops<$A> {
+                Loops {
+                    start: O::START,
+                    fold: O::fold,
+                    rows: choose_rows::<$A, O>(isa),
+                    columns: choose_columns::<$A, O>(isa),
+                    find: choose_find::<$A>(isa),
+                }
             }
         }
     )*};
 }
+folded! { f32, f64 }
 
-folded! {
-    f32, isa: choose_rows::<f32, O>(isa), choose_columns::<f32, O>(isa), choose_find::<f32>(isa);
-    f64, isa: choose_rows::<f64, O>(isa), choose_columns::<f64, O>(isa), choose_find::<f64>(isa);
-    i64, _isa: rows::<false, i64, O>, columns::<false, i64, O>, find::<false, i64>;
+impl Folded for i64 {
+    fn loops<O: Fold<i64>>(_: Isa) -> Loops<i64> {
+        Loops::plain::<O>()
+    }
 }

@@ -149,7 +149,7 @@ unsafe fn rows<const FMA: bool, A: Real>(x: *const A, y: *mut A, len: usize, cou
             let (x, y) = (x.add(row * len), y.add(row * len));
             if len <= LANES {
                 // A row of a vector stays in its register.
-                let mut lanes = take(x, len, A::LOWEST);
+                let mut lanes = take::<FMA, A>(x, len, A::LOWEST);
                 let max = across(lanes, larger);
                 let mut exp = lanes;
                 for i in 0..LANES {
@@ -161,12 +161,12 @@ unsafe fn rows<const FMA: bool, A: Real>(x: *const A, y: *mut A, len: usize, cou
                 for i in 0..LANES {
                     exp[i] = if log { lanes[i] - shift } else { exp[i] * scale };
                 }
-                put(y, len, exp);
+                put::<FMA, A>(y, len, exp);
                 continue;
             }
             let mut max = [A::LOWEST; LANES];
             for at in (0..len).step_by(LANES) {
-                let lanes = take(x.add(at), len - at, A::LOWEST);
+                let lanes = take::<FMA, A>(x.add(at), len - at, A::LOWEST);
                 for i in 0..LANES {
                     max[i] = larger(max[i], lanes[i]);
                 }
@@ -174,24 +174,24 @@ unsafe fn rows<const FMA: bool, A: Real>(x: *const A, y: *mut A, len: usize, cou
             let max = across(max, larger);
             let mut sum = [A::ZERO; LANES];
             for at in (0..len).step_by(LANES) {
-                let mut lanes = take(x.add(at), len - at, A::LOWEST);
+                let mut lanes = take::<FMA, A>(x.add(at), len - at, A::LOWEST);
                 for i in 0..LANES {
                     lanes[i] = (lanes[i] - max).exp_of_negative::<FMA>();
                     sum[i] = sum[i] + lanes[i];
                 }
                 if !log {
-                    put(y.add(at), len - at, lanes);
+                    put::<FMA, A>(y.add(at), len - at, lanes);
                 }
             }
             let sum = across(sum, |a, b| a + b);
             let (scale, shift) = (A::ONE / sum, if log { sum.ln() } else { sum });
             let from = if log { x } else { y.cast_const() };
             for at in (0..len).step_by(LANES) {
-                let mut lanes = take(from.add(at), len - at, A::ZERO);
+                let mut lanes = take::<FMA, A>(from.add(at), len - at, A::ZERO);
                 for lane in &mut lanes {
                     *lane = if log { *lane - max - shift } else { *lane * scale };
                 }
-                put(y.add(at), len - at, lanes);
+                put::<FMA, A>(y.add(at), len - at, lanes);
             }
         }
     }

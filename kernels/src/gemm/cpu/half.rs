@@ -5,7 +5,7 @@ use super::{Compute, DEPTH, Problem, Region, Target, chunks};
 use crate::cpu::{Context, Cpu, Place};
 use crate::{DType, Element};
 use half::{bf16, f16, slice::HalfFloatSliceExt};
-use std::{marker::PhantomData, ops::Range};
+use std::ops::Range;
 
 /// Rows and columns of C that are computed at a time.
 const ROWS: usize = 64;
@@ -16,7 +16,7 @@ const PIECE: usize = 64;
 const CHUNK: usize = 128;
 
 /// Floats whose arithmetic happens in `f32`.
-pub(super) trait Narrow: Element {
+trait Narrow: Element {
     fn widen(from: &[Self], to: &mut [f32]);
 }
 
@@ -43,7 +43,8 @@ impl Narrow for f32 {
 ///
 /// # Safety
 /// `from` walks over elements.
-unsafe fn widen<T: Narrow>(from: *const T, stride: isize, to: &mut [f32]) {
+unsafe fn widen<T: Narrow>(from: *const u8, stride: isize, to: &mut [f32]) {
+    let from = from.cast::<T>();
     if stride == 1 {
         // SAFETY: the caller vouches for the elements.
         return T::widen(unsafe { std::slice::from_raw_parts(from, to.len()) }, to);
@@ -74,16 +75,22 @@ unsafe fn round(sums: &[f32], to: *mut u8, dtype: DType) {
     }
 }
 
-pub(super) struct Half<T> {
+pub(super) struct Half {
     kernels: &'static Kernels<f32>,
+    of: DType,
     result: DType,
-    of: PhantomData<fn() -> T>,
+    widen: unsafe fn(*const u8, isize, &mut [f32]),
 }
 
-impl<T: Narrow> Half<T> {
-    /// Products of matrices of `T` stored as `result`, a dtype computed in `f32`.
-    pub(super) fn new(cpu: Cpu, result: DType) -> Half<T> {
-        Half { kernels: f32::kernels(cpu.isa), result, of: PhantomData }
+impl Half {
+    /// Products of matrices of `of` stored as `result`, dtypes computed in `f32`.
+    pub(super) fn new(cpu: Cpu, of: DType, result: DType) -> Half {
+        let widen = match of {
+            DType::F16 => widen::<f16>,
+            DType::BF16 => widen::<bf16>,
+            _ => widen::<f32>,
+        };
+        Half { kernels: f32::kernels(cpu.isa), of, result, widen }
     }
 
     fn width(&self) -> usize {
@@ -91,7 +98,7 @@ impl<T: Narrow> Half<T> {
     }
 }
 
-impl<T: Narrow> Compute for Half<T> {
+impl Compute for Half {
     fn grain(&self) -> (usize, usize) {
         (self.kernels.tiles.len(), self.width())
     }
@@ -125,8 +132,9 @@ impl<T: Narrow> Compute for Half<T> {
         scratch: *mut u8,
     ) {
         let (at_a, at_b) = problem.offsets(region.batch);
-        let a = context.at::<T>(problem.a).wrapping_offset(at_a).cast_const();
-        let b = context.at::<T>(problem.b).wrapping_offset(at_b).cast_const();
+        let size = self.of.size() as isize;
+        let a = context.at::<u8>(problem.a).wrapping_offset(at_a * size).cast_const();
+        let b = context.at::<u8>(problem.b).wrapping_offset(at_b * size).cast_const();
         let block_a = scratch.cast::<f32>();
         let panel_b = block_a.wrapping_add(ROWS * DEPTH);
         let block_c = panel_b.wrapping_add(DEPTH * self.width());
@@ -137,21 +145,25 @@ impl<T: Narrow> Compute for Half<T> {
                 // At least one round: a product over nothing is zero.
                 loop {
                     let k = depth.min(problem.k - done);
-                    let a = a.wrapping_offset(done as isize * problem.a_k);
-                    let b = b.wrapping_offset(done as isize * problem.b_k);
+                    let a = a.wrapping_offset(done as isize * problem.a_k * size);
+                    let b = b.wrapping_offset(done as isize * problem.b_k * size);
                     // SAFETY: the caller vouches for operands and scratch, whose parts hold `rows` by `k`, `k` by one
                     // panel's columns, and `rows` by `columns` elements; the kernels are the device's.
                     unsafe {
                         for (number, row) in rows.clone().enumerate() {
                             let to = std::slice::from_raw_parts_mut(block_a.wrapping_add(number * depth), k);
-                            widen(a.wrapping_offset(row as isize * problem.a_row), problem.a_k, to);
+                            (self.widen)(a.wrapping_offset(row as isize * problem.a_row * size), problem.a_k, to);
                         }
                         for panel in chunks(&columns, self.width()) {
-                            let from = b.wrapping_offset(panel.start as isize * problem.b_column);
+                            let from = b.wrapping_offset(panel.start as isize * problem.b_column * size);
                             for row in 0..k {
                                 let to = panel_b.wrapping_add(row * self.width());
                                 let to = std::slice::from_raw_parts_mut(to, panel.len());
-                                widen(from.wrapping_offset(row as isize * problem.b_k), problem.b_column, to);
+                                (self.widen)(
+                                    from.wrapping_offset(row as isize * problem.b_k * size),
+                                    problem.b_column,
+                                    to,
+                                );
                             }
                             let tile = Tile {
                                 runs: [Run::ONCE; 2],
@@ -187,22 +199,23 @@ impl<T: Narrow> Compute for Half<T> {
     }
 
     unsafe fn sums(&self, context: &Context<'_>, problem: &Problem, to: Place, columns: Range<usize>) {
+        let size = self.of.size() as isize;
         for columns in chunks(&columns, PIECE) {
-            let from = context.at::<T>(problem.b).wrapping_offset(columns.start as isize * problem.b_column);
+            let from = context.at::<u8>(problem.b).wrapping_offset(columns.start as isize * problem.b_column * size);
             let mut total = [0f32; PIECE];
             for chunk in chunks(&(0..problem.k), CHUNK) {
                 let (mut sums, mut row) = ([0f32; PIECE], [0f32; PIECE]);
                 for k in chunk {
-                    let from = from.wrapping_offset(k as isize * problem.b_k);
+                    let from = from.wrapping_offset(k as isize * problem.b_k * size);
                     // SAFETY: the caller vouches for the operands.
-                    unsafe { widen(from.cast_const(), problem.b_column, &mut row[..columns.len()]) }
+                    unsafe { (self.widen)(from.cast_const(), problem.b_column, &mut row[..columns.len()]) }
                     sums.iter_mut().zip(&row).for_each(|(sum, element)| *sum += element);
                 }
                 total.iter_mut().zip(&sums).for_each(|(total, sum)| *total += sum);
             }
-            let to = context.at::<T>(to).wrapping_add(columns.start).cast();
+            let to = context.at::<u8>(to).wrapping_add(columns.start * self.of.size());
             // SAFETY: the caller vouches for the sums, which have the dtype of B.
-            unsafe { round(&total[..columns.len()], to, T::DTYPE) }
+            unsafe { round(&total[..columns.len()], to, self.of) }
         }
     }
 }

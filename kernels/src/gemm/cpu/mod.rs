@@ -3,7 +3,6 @@
 use crate::cpu::{Context, Cpu, Launch, Place, share};
 use crate::map::cpu::{Blocks, Port};
 use crate::{DType, Error, Gemm, Step};
-use ::half::{bf16, f16};
 use std::ops::Range;
 
 mod direct;
@@ -21,17 +20,16 @@ pub(crate) fn prepare(gemm: &Gemm, step: &Step, cpu: Cpu) -> Result<Box<dyn Laun
     let given = gemm.epilogue.as_ref().map_or(dtype, |expr| expr.inputs()[0]);
     let problem = Problem::new(gemm, step);
     let epilogue = Epilogue::new(gemm, step, cpu, given, &problem)?;
-    Ok(match dtype {
-        DType::F32 if given == DType::F32 => launch(direct::Direct::<f32>::new(&problem, cpu), problem, epilogue, cpu),
-        DType::F64 => launch(direct::Direct::<f64>::new(&problem, cpu), problem, epilogue, cpu),
-        DType::F32 => launch(half::Half::<f32>::new(cpu, given), problem, epilogue, cpu),
-        DType::F16 => launch(half::Half::<f16>::new(cpu, given), problem, epilogue, cpu),
-        DType::BF16 => launch(half::Half::<bf16>::new(cpu, given), problem, epilogue, cpu),
-        DType::U8 => launch(simple::Simple::<u8>::new(), problem, epilogue, cpu),
-        DType::I32 => launch(simple::Simple::<i32>::new(), problem, epilogue, cpu),
-        DType::I64 => launch(simple::Simple::<i64>::new(), problem, epilogue, cpu),
+    let compute: Box<dyn Compute> = match dtype {
+        DType::F32 if given == DType::F32 => Box::new(direct::Direct::<f32>::new(&problem, cpu)),
+        DType::F64 => Box::new(direct::Direct::<f64>::new(&problem, cpu)),
+        DType::F32 | DType::F16 | DType::BF16 => Box::new(half::Half::new(cpu, dtype, given)),
+        DType::U8 => Box::new(simple::Simple::<u8>::new()),
+        DType::I32 => Box::new(simple::Simple::<i32>::new()),
+        DType::I64 => Box::new(simple::Simple::<i64>::new()),
         DType::Bool => return Err(Error::dtype("a product of matrices of bool")),
-    })
+    };
+    Ok(Box::new(Gemms::new(compute, problem, epilogue, cpu)))
 }
 
 /// `k` is summed in blocks of at most so many, each from zero: this keeps a panel of B in the caches, and long sums
@@ -173,7 +171,7 @@ struct Target {
 }
 
 /// How a dtype's products are computed.
-trait Compute: Send + Sync + 'static {
+trait Compute: Send + Sync {
     /// Rows and columns by which C is divided among threads.
     fn grain(&self) -> (usize, usize);
     /// The largest region that is computed at a time.
@@ -215,28 +213,24 @@ enum Split {
 /// From so many nanoseconds of work on, a further thread pays. Tests divide even the smallest products.
 const WORTH: usize = if cfg!(test) { 1 } else { 1500 };
 
-struct Gemms<C> {
-    compute: C,
+struct Gemms {
+    compute: Box<dyn Compute>,
+    /// What `compute` says of itself, asked once.
+    grain: (usize, usize),
+    most_rows: usize,
+    scratch: usize,
+    result_size: usize,
     problem: Problem,
     epilogue: Option<Epilogue>,
     parts: usize,
     split: Split,
 }
 
-fn launch<C: Compute>(compute: C, problem: Problem, epilogue: Option<Epilogue>, cpu: Cpu) -> Box<dyn Launch> {
-    let each = compute.cost(&problem);
-    let parts = (each.saturating_mul(problem.batches) / WORTH).clamp(1, cpu.threads);
-    let whole = problem.batches.is_multiple_of(parts) || problem.batches >= 4 * parts || each < WORTH * parts;
-    let split =
-        if problem.batches > 1 && whole { Split::Batch } else { grid(&compute, &problem, parts, epilogue.is_some()) };
-    Box::new(Gemms { compute, problem, epilogue, parts, split })
-}
-
 /// What an epilogue costs once for each part of a row that it runs over alone, in elements of C: it begins anew there.
 const BEGIN: usize = 64;
 
 /// The division of a matrix whose largest region costs least; in doubt along rows, which keeps rows of C whole.
-fn grid<C: Compute>(compute: &C, problem: &Problem, parts: usize, epilogue: bool) -> Split {
+fn grid(compute: &dyn Compute, problem: &Problem, parts: usize, epilogue: bool) -> Split {
     let (grain_rows, grain_columns) = compute.grain();
     let largest = |len: usize, grain: usize, parts: usize| (len.div_ceil(grain).div_ceil(parts) * grain).min(len);
     let cost = |rows: usize| {
@@ -248,7 +242,7 @@ fn grid<C: Compute>(compute: &C, problem: &Problem, parts: usize, epilogue: bool
     Split::Grid(rows, parts / rows)
 }
 
-impl<C: Compute> Launch for Gemms<C> {
+impl Launch for Gemms {
     #[inline]
     fn run(&self, context: &Context<'_>) -> Result<(), Error> {
         if self.parts == 1 {
@@ -261,14 +255,28 @@ impl<C: Compute> Launch for Gemms<C> {
 
     fn scratch_per_thread(&self) -> usize {
         let epilogue = self.epilogue.as_ref().map_or(0, |epilogue| epilogue.bytes() + epilogue.blocks.scratch());
-        self.compute.scratch().next_multiple_of(64) + epilogue
+        self.scratch + epilogue
     }
 }
 
-impl<C: Compute> Gemms<C> {
+impl Gemms {
+    fn new(compute: Box<dyn Compute>, problem: Problem, epilogue: Option<Epilogue>, cpu: Cpu) -> Gemms {
+        let each = compute.cost(&problem);
+        let parts = (each.saturating_mul(problem.batches) / WORTH).clamp(1, cpu.threads);
+        let whole = problem.batches.is_multiple_of(parts) || problem.batches >= 4 * parts || each < WORTH * parts;
+        let split = if problem.batches > 1 && whole {
+            Split::Batch
+        } else {
+            grid(&*compute, &problem, parts, epilogue.is_some())
+        };
+        let (grain, most_rows) = (compute.grain(), compute.most_rows());
+        let (scratch, result_size) = (compute.scratch().next_multiple_of(64), compute.result_size());
+        Gemms { compute, grain, most_rows, scratch, result_size, problem, epilogue, parts, split }
+    }
+
     fn part(&self, context: &Context<'_>, thread: usize) {
         let problem = &self.problem;
-        let (grain_rows, grain_columns) = self.compute.grain();
+        let (grain_rows, grain_columns) = self.grain;
         let divide = |len, grain, parts, part| if parts == 1 { 0..len } else { share(len, grain, parts, part) };
         if let Some(sums) = problem.sums {
             let columns = divide(problem.n, grain_columns, self.parts, thread);
@@ -302,8 +310,8 @@ impl<C: Compute> Gemms<C> {
         let flat = |row: usize, column: usize| (region.batch * self.problem.m + row) * n + column;
         let scratch = context.scratch(thread);
         let Some(epilogue) = &self.epilogue else {
-            let size = self.compute.result_size();
-            for rows in chunks(&region.rows, self.compute.most_rows()) {
+            let size = self.result_size;
+            for rows in chunks(&region.rows, self.most_rows) {
                 let start =
                     context.at::<u8>(self.problem.c).wrapping_add(flat(rows.start, region.columns.start) * size);
                 let block = Region { rows, ..region.clone() };
@@ -312,7 +320,7 @@ impl<C: Compute> Gemms<C> {
             }
             return;
         };
-        let panel = scratch.wrapping_add(self.compute.scratch().next_multiple_of(64));
+        let panel = scratch.wrapping_add(self.scratch);
         let rest = panel.wrapping_add(epilogue.bytes());
         for columns in chunks(&region.columns, epilogue.block.1) {
             for rows in chunks(&region.rows, epilogue.block.0) {

@@ -336,35 +336,30 @@ macro_rules! casts {
 }
 casts!(u8 i32 i64 f32 f64);
 
-/// The kernel of a conversion between two dtypes that arithmetic is done in.
+/// The kernel of a conversion between two dtypes that arithmetic is done in. What brings data to floats, and floats to each
+/// other, is compiled for every instruction set; all else is rare.
 pub(super) fn cast(from: DType, to: DType, isa: Isa) -> Option<Kernel> {
-    fn from_type<A: Copy + 'static>(to: DType, isa: Isa) -> Option<Kernel>
-    where
-        Cast<A, bool>: One,
-        Cast<A, u8>: One,
-        Cast<A, i32>: One,
-        Cast<A, i64>: One,
-        Cast<A, f32>: One,
-        Cast<A, f64>: One,
-    {
-        Some(match to {
-            DType::Bool => tuned::one::<Cast<A, bool>>(isa),
-            DType::U8 => portable::one::<Cast<A, u8>>,
-            DType::I32 => portable::one::<Cast<A, i32>>,
-            DType::I64 => portable::one::<Cast<A, i64>>,
-            DType::F32 => tuned::one::<Cast<A, f32>>(isa),
-            DType::F64 => tuned::one::<Cast<A, f64>>(isa),
-            _ => return None,
-        })
+    /// To every type but the own one.
+    macro_rules! to {
+        ($A:ty: $($dtype:ident $R:ty),*) => {
+            match to {
+                $(DType::$dtype => portable::one::<Cast<$A, $R>>,)*
+                _ => same(to.size(), isa),
+            }
+        };
     }
-    match from {
-        DType::Bool | DType::U8 => from_type::<u8>(to, isa),
-        DType::I32 => from_type::<i32>(to, isa),
-        DType::I64 => from_type::<i64>(to, isa),
-        DType::F32 => from_type::<f32>(to, isa),
-        DType::F64 => from_type::<f64>(to, isa),
-        _ => None,
-    }
+    Some(match (from, to) {
+        (_, DType::F16 | DType::BF16) | (DType::F16 | DType::BF16, _) => return None,
+        (DType::Bool | DType::U8, DType::F32) => tuned::one::<Cast<u8, f32>>(isa),
+        (DType::I32, DType::F32) => tuned::one::<Cast<i32, f32>>(isa),
+        (DType::F32, DType::F64) => tuned::one::<Cast<f32, f64>>(isa),
+        (DType::F64, DType::F32) => tuned::one::<Cast<f64, f32>>(isa),
+        (DType::Bool | DType::U8, _) => to!(u8: Bool bool, I32 i32, I64 i64, F64 f64),
+        (DType::I32, _) => to!(i32: Bool bool, U8 u8, I64 i64, F64 f64),
+        (DType::I64, _) => to!(i64: Bool bool, U8 u8, I32 i32, F32 f32, F64 f64),
+        (DType::F32, _) => to!(f32: Bool bool, U8 u8, I32 i32, I64 i64),
+        (DType::F64, _) => to!(f64: Bool bool, U8 u8, I32 i32, I64 i64),
+    })
 }
 
 /// From the storage of a 16-bit float.

@@ -54,23 +54,24 @@ impl Walk {
     fn runs(&self, flat: usize, n: usize, mut run: impl FnMut(isize, usize)) {
         let (size, stride) = self.inner;
         let (mut row, position) = (flat / size, flat % size);
-        let first = n.min(size - position);
         let mut offset = self.row(row);
-        run(offset + position as isize * stride, first);
-        let mut left = n - first;
-        if left == 0 {
-            return;
-        }
+        let mut start = offset + position as isize * stride;
+        let mut length = n.min(size - position);
+        let mut left = n - length;
         let mut index = [0usize; ODOMETER];
         let counts = self.outer.len() <= ODOMETER;
-        if counts {
+        if counts && left > 0 {
             let mut rest = row;
             for (axis, &(size, _)) in self.outer.iter().enumerate().rev() {
                 index[axis] = rest % size;
                 rest /= size;
             }
         }
-        while left > 0 {
+        loop {
+            run(start, length);
+            if left == 0 {
+                return;
+            }
             row += 1;
             if counts {
                 for (axis, &(size, stride)) in self.outer.iter().enumerate().rev() {
@@ -85,8 +86,7 @@ impl Walk {
             } else {
                 offset = self.row(row);
             }
-            let length = left.min(size);
-            run(offset, length);
+            (start, length) = (offset, left.min(size));
             left -= length;
         }
     }
