@@ -3,11 +3,7 @@
 //! An expression is kept as a polynomial with integer coefficients in normal form, so that `2 * n + n` equals `3 * n`.
 
 use crate::{Error, Origin};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 /// An open size: its number in the graph, and a name for people.
 #[derive(Clone)]
@@ -89,33 +85,45 @@ impl Poly {
         Poly(vec![(vec![atom], 1)])
     }
 
-    fn collect(terms: impl Iterator<Item = (Vec<Atom>, i64)>) -> Poly {
-        let mut sum: BTreeMap<Vec<Atom>, i64> = BTreeMap::new();
-        for (monomial, coefficient) in terms {
-            let entry = sum.entry(monomial).or_default();
-            *entry = entry.saturating_add(coefficient);
+    /// Adds a term; one whose coefficient becomes 0 stays until the end.
+    fn add_term(&mut self, monomial: Vec<Atom>, coefficient: i64) {
+        match self.0.binary_search_by(|(have, _)| have.cmp(&monomial)) {
+            Ok(found) => self.0[found].1 = self.0[found].1.saturating_add(coefficient),
+            Err(place) => self.0.insert(place, (monomial, coefficient)),
         }
-        Poly(sum.into_iter().filter(|(_, coefficient)| *coefficient != 0).collect())
+    }
+
+    fn without_zeros(mut self) -> Poly {
+        self.0.retain(|(_, coefficient)| *coefficient != 0);
+        self
     }
 
     pub(crate) fn add(&self, other: &Poly, sign: i64) -> Poly {
-        Poly::collect(self.0.iter().cloned().chain(other.0.iter().map(|(m, c)| (m.clone(), c.saturating_mul(sign)))))
+        let mut sum = self.clone();
+        for (monomial, coefficient) in &other.0 {
+            sum.add_term(monomial.clone(), coefficient.saturating_mul(sign));
+        }
+        sum.without_zeros()
     }
 
     pub(crate) fn mul(&self, other: &Poly) -> Poly {
-        Poly::collect(self.0.iter().flat_map(|(left, a)| {
-            other.0.iter().map(move |(right, b)| {
-                let mut monomial = [left.as_slice(), right].concat();
-                monomial.sort();
-                (monomial, a.saturating_mul(*b))
-            })
-        }))
+        let mut sum = Poly(vec![]);
+        for (left, a) in &self.0 {
+            for (right, b) in &other.0 {
+                let mut monomial = left.clone();
+                for atom in right {
+                    monomial.insert(monomial.partition_point(|other| other <= atom), atom.clone());
+                }
+                sum.add_term(monomial, a.saturating_mul(*b));
+            }
+        }
+        sum.without_zeros()
     }
 
     /// The quotient by a single term that divides every term, if it does.
     fn divide_exactly(&self, divisor: &Poly) -> Option<Poly> {
         let [(factors, by)] = divisor.0.as_slice() else { return None };
-        let mut quotient = Vec::new();
+        let mut quotient = Poly(vec![]);
         for (monomial, coefficient) in &self.0 {
             if coefficient.checked_rem(*by) != Some(0) {
                 return None;
@@ -125,9 +133,9 @@ impl Poly {
                 let place = rest.iter().position(|atom| atom == factor)?;
                 rest.remove(place);
             }
-            quotient.push((rest, coefficient / by));
+            quotient.add_term(rest, coefficient / by);
         }
-        Some(Poly::collect(quotient.into_iter()))
+        Some(quotient.without_zeros())
     }
 
     fn evaluate(&self, symbol: &dyn Fn(&Symbol) -> Option<i64>) -> Option<i64> {
@@ -168,11 +176,15 @@ impl Poly {
         })
     }
 
-    /// Adds the open sizes that it is made of.
-    fn symbols(&self, all: &mut BTreeSet<Symbol>) {
+    /// Adds the open sizes that it is made of to those, in order, that are there.
+    fn symbols(&self, all: &mut Vec<Symbol>) {
         for atom in self.0.iter().flat_map(|(monomial, _)| monomial) {
             match atom {
-                Atom::Symbol(symbol) => drop(all.insert(symbol.clone())),
+                Atom::Symbol(symbol) => {
+                    if let Err(place) = all.binary_search(symbol) {
+                        all.insert(place, symbol.clone());
+                    }
+                }
                 Atom::Quotient(a, b) => {
                     a.symbols(all);
                     b.symbols(all);
@@ -232,8 +244,8 @@ impl Dim {
         }
     }
 
-    /// Adds the open sizes that it is made of.
-    pub(crate) fn symbols(&self, all: &mut BTreeSet<Symbol>) {
+    /// Adds the open sizes that it is made of to those, in order, that are there.
+    pub(crate) fn symbols(&self, all: &mut Vec<Symbol>) {
         if let Dim::Open(poly) = self {
             poly.symbols(all);
         }

@@ -3,7 +3,7 @@
 use crate::op::{Infer, Op, Refusal};
 use crate::{DType, Dim, Dims, Error, Initial, Origin, Tensor, TensorType};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt,
     panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -37,9 +37,8 @@ pub(crate) struct State {
     pub(crate) variables: Vec<Variable>,
     pub(crate) carried: Vec<Carried>,
     collections: HashMap<String, Vec<u32>>,
-    names: HashSet<String>,
-    /// How many numbered names were made from each name.
-    copies: HashMap<String, usize>,
+    /// The names that are taken, and how many numbered names were made from each.
+    names: HashMap<String, usize>,
     scopes: Vec<Scope>,
     frozen: Option<Origin>,
     streams: u64,
@@ -95,8 +94,7 @@ impl Graph {
                 variables: Vec::new(),
                 carried: Vec::new(),
                 collections: HashMap::new(),
-                names: HashSet::new(),
-                copies: HashMap::new(),
+                names: HashMap::new(),
                 scopes: Vec::new(),
                 frozen: None,
                 streams: 0,
@@ -345,11 +343,12 @@ impl State {
             _ => name.to_owned(),
         };
         let mut candidate = full.clone();
-        while !self.names.insert(candidate.clone()) {
-            let count = self.copies.entry(full.clone()).or_default();
+        while self.names.contains_key(&candidate) {
+            let count = self.names.entry(full.clone()).or_default();
             *count += 1;
             candidate = format!("{full}_{count}");
         }
+        self.names.insert(candidate.clone(), 0);
         candidate
     }
 

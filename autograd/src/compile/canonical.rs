@@ -7,10 +7,7 @@ use super::ir::{Ir, IrNode};
 use super::{Policy, Recorded, fold, rewrite};
 use crate::op::{Attributes, Infer, Lower, Op, View, key};
 use crate::{DType, Dims, Error, Origin, TensorType};
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 use wengert_kernels::Array;
 
 /// A function's graph in its simplest form.
@@ -28,21 +25,22 @@ impl Canonical {
             nodes: Vec::with_capacity(ir.nodes.len()),
             known: HashMap::new(),
             splats: Vec::new(),
-            ends: HashSet::new(),
+            ends: Vec::new(),
             dims: ir.dims.clone(),
             policy,
         };
         let mut place = Vec::with_capacity(ir.nodes.len());
-        let ends: HashSet<usize> =
-            ir.outputs.iter().copied().chain(ir.updates.iter().map(|&(_, value)| value)).collect();
+        let mut is_end = vec![false; ir.nodes.len()];
+        ir.outputs.iter().chain(ir.updates.iter().map(|(_, value)| value)).for_each(|&end| is_end[end] = true);
         for (n, node) in ir.nodes.iter().enumerate() {
             let inputs: Vec<usize> = node.inputs.iter().map(|&input| place[input]).collect();
             place.push(match node.leaf {
                 Some(_) => builder.push(IrNode { inputs, ..node.clone() }, None),
                 None => builder.emit(node.op.clone(), &inputs, &node.origins)?,
             });
-            if ends.contains(&n) {
-                builder.ends.insert(place[n]);
+            if is_end[n] {
+                builder.ends.resize(builder.nodes.len(), false);
+                builder.ends[place[n]] = true;
             }
         }
         let canonical = Canonical(
@@ -70,7 +68,7 @@ pub(super) struct Builder {
     /// The value of nodes that are known to have one value everywhere.
     splats: Vec<Option<f64>>,
     /// What calls return or write.
-    ends: HashSet<usize>,
+    ends: Vec<bool>,
     dims: Dims,
     pub(super) policy: Policy,
 }
@@ -83,7 +81,7 @@ impl Builder {
 
     /// Whether a node's value is stored whatever is made of it.
     pub(super) fn is_end(&self, n: usize) -> bool {
-        self.ends.contains(&n)
+        self.ends.get(n).copied().unwrap_or(false)
     }
 
     pub(super) fn ty(&self, n: usize) -> &TensorType {

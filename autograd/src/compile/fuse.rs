@@ -4,7 +4,7 @@ use super::group::Grouping;
 use super::{Canonical, Policy};
 use crate::op::View;
 use crate::{Dim, Dims, Error, Sliding, TensorType};
-use std::{collections::HashMap, fmt};
+use std::fmt;
 use wengert_kernels::{Array, ConvPass, Distribution, Expr, PoolOp, ReduceOp};
 
 /// A function as kernels.
@@ -164,7 +164,10 @@ impl Fused {
     /// When an expression does not type, which would be a defect.
     pub fn new(canonical: &Canonical, policy: Policy) -> Result<Fused, Error> {
         let mut fused = Grouping::new(&canonical.0, policy).into_kernels()?;
-        fused.kernels.sort_by_key(|kernel| kernel.position);
+        for kernel in std::mem::take(&mut fused.kernels) {
+            let place = fused.kernels.partition_point(|other| other.position <= kernel.position);
+            fused.kernels.insert(place, kernel);
+        }
         if policy.fuse {
             fused.sum_columns();
             fused.join_ends();
@@ -234,17 +237,16 @@ impl Fused {
     /// Maps that compute the same expression and that nothing waits for become segments of one: an optimiser's update of all
     /// parameters.
     fn join_ends(&mut self) {
-        let mut first: HashMap<Expr, usize> = HashMap::new();
+        let mut first: Vec<usize> = Vec::new();
         for (number, is_end) in self.is_end().into_iter().enumerate() {
             let Kind::Map(expr) = &self.kernels[number].kind else { continue };
             if !is_end {
                 continue;
             }
-            match first.get(expr) {
-                None => {
-                    first.insert(expr.clone(), number);
-                }
-                Some(&into) => {
+            let same = |&other: &usize| matches!(&self.kernels[other].kind, Kind::Map(first) if first == expr);
+            match first.iter().copied().find(same) {
+                None => first.push(number),
+                Some(into) => {
                     let mut joined = std::mem::take(&mut self.kernels[number].outputs);
                     let inputs = std::mem::take(&mut self.kernels[number].inputs);
                     let spaces = std::mem::take(&mut self.kernels[number].spaces);
@@ -262,17 +264,16 @@ impl Fused {
     /// kernel then precedes every change of a variable, and variables can be overwritten in place.
     fn ends_last(&mut self) {
         let is_end = self.is_end();
-        let mut ranked: Vec<(usize, FusedKernel)> = Vec::with_capacity(self.kernels.len());
+        let mut ranked = [const { Vec::new() }; 3];
         for (kernel, is_end) in std::mem::take(&mut self.kernels).into_iter().zip(is_end) {
             let writes = !kernel.kind.may_fail() && self.updated_by(&kernel).next().is_some();
-            ranked.push((usize::from(is_end) * (1 + usize::from(writes)), kernel));
+            ranked[usize::from(is_end) * (1 + usize::from(writes))].push(kernel);
         }
-        ranked.sort_by_key(|(rank, _)| *rank);
-        let writers = ranked.partition_point(|(rank, _)| *rank < 2);
-        let mut last: Vec<FusedKernel> = ranked.split_off(writers).into_iter().map(|(_, kernel)| kernel).collect();
-        self.kernels = ranked.into_iter().map(|(_, kernel)| kernel).collect();
-        self.readers_before_writers(&mut last);
-        self.kernels.append(&mut last);
+        let [first, mut ends, mut writers] = ranked;
+        self.kernels = first;
+        self.readers_before_writers(&mut writers);
+        self.kernels.append(&mut ends);
+        self.kernels.append(&mut writers);
     }
 
     /// The variables that a kernel computes new values of.
@@ -283,7 +284,6 @@ impl Fused {
     /// Moves kernels that update a variable behind those that read its old value, as far as there is such an order: a
     /// counter that others read is then overwritten in place.
     fn readers_before_writers(&self, kernels: &mut Vec<FusedKernel>) {
-        let mut readers: HashMap<usize, usize> = HashMap::new();
         let reads = |kernel: &FusedKernel| {
             let mut variables: Vec<usize> = (kernel.inputs.iter())
                 .filter_map(|access| {
@@ -294,21 +294,20 @@ impl Fused {
             variables.dedup();
             variables
         };
-        for variable in kernels.iter().flat_map(reads) {
-            *readers.entry(variable).or_default() += 1;
-        }
+        let variables = || kernels.iter().flat_map(reads);
+        let mut readers = vec![0; variables().max().map_or(0, |last| last + 1)];
+        variables().for_each(|variable| readers[variable] += 1);
         let mut waiting: Vec<FusedKernel> = std::mem::take(kernels);
         while !waiting.is_empty() {
             let free = waiting.iter().position(|kernel| {
                 let own = reads(kernel);
-                self.updated_by(kernel).all(|variable| {
-                    readers.get(&variable).copied().unwrap_or(0) == usize::from(own.contains(&variable))
-                })
+                self.updated_by(kernel)
+                    .all(|variable| readers.get(variable).copied().unwrap_or(0) == usize::from(own.contains(&variable)))
             });
             // Where variables exchange their values there is no such order; those are committed by copies.
             let kernel = waiting.remove(free.unwrap_or(0));
             for variable in reads(&kernel) {
-                *readers.entry(variable).or_default() -= 1;
+                readers[variable] -= 1;
             }
             kernels.push(kernel);
         }

@@ -9,7 +9,6 @@
 use super::{Ir, IrNode, Policy};
 use crate::op::{Lower, View};
 use crate::{DType, Dim, TensorType};
-use std::collections::{HashMap, HashSet};
 use wengert_kernels::{ConvPass, Literal, Unary};
 
 /// More instructions than this make a kernel's registers spill and its compile time grow.
@@ -39,9 +38,9 @@ pub(super) struct Grouping<'a> {
     pub(super) copied: Vec<bool>,
     pub(super) group_of: Vec<Option<usize>>,
     pub(super) groups: Vec<Group>,
-    pub(super) prologue_of: HashMap<usize, Prologue>,
+    pub(super) prologue_of: Vec<Option<Prologue>>,
     /// Products and reductions that became part of the kernel of their epilogue.
-    pub(super) absorbed: HashSet<usize>,
+    pub(super) is_absorbed: Vec<bool>,
 }
 
 /// An elementwise kernel in the making.
@@ -103,8 +102,8 @@ impl<'a> Grouping<'a> {
             copied: vec![false; count],
             group_of: vec![None; count],
             groups: Vec::new(),
-            prologue_of: HashMap::new(),
-            absorbed: HashSet::new(),
+            prologue_of: vec![None; count],
+            is_absorbed: vec![false; count],
         };
         for n in 0..count {
             grouping.splat[n] = grouping.splat_of(n);
@@ -343,7 +342,7 @@ impl<'a> Grouping<'a> {
             && self.consumers[n].iter().all(|&consumer| self.group_of[consumer] == Some(group));
         if fits {
             self.groups[group].absorbed = Some(n);
-            self.absorbed.insert(n);
+            self.is_absorbed[n] = true;
         }
     }
 
@@ -369,7 +368,7 @@ impl<'a> Grouping<'a> {
             let input = node.inputs[0];
             let only_reader = self.consumers[input] == [n] && !self.is_end[input];
             if self.inline[input].is_some() {
-                self.prologue_of.insert(n, Prologue::Inline(input));
+                self.prologue_of[n] = Some(Prologue::Inline(input));
                 for &operand in &self.node(input).inputs {
                     self.need_operand(operand, None);
                 }
@@ -377,7 +376,7 @@ impl<'a> Grouping<'a> {
             }
             if only_reader && self.is_elementwise(input) {
                 let group = self.new_group(input, true);
-                self.prologue_of.insert(n, Prologue::Group(group));
+                self.prologue_of[n] = Some(Prologue::Group(group));
                 return;
             }
         }

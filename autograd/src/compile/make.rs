@@ -5,7 +5,6 @@ use super::fuse::{Access, Fused, FusedKernel, Kind, Source, Value};
 use super::group::{Group, Grouping, Operand, Prologue};
 use crate::op::{Lower, View};
 use crate::{DType, Error, TensorType};
-use std::collections::{HashMap, HashSet};
 use wengert_kernels::{Expr, Literal, Scalar};
 
 impl Grouping<'_> {
@@ -36,7 +35,8 @@ struct Maker<'a> {
 struct Body {
     expr: Expr,
     inputs: Vec<Access>,
-    known: HashMap<usize, wengert_kernels::Value>,
+    /// Nodes that have a value here; there are few.
+    known: Vec<(usize, wengert_kernels::Value)>,
     /// Number of axes of the iteration space.
     rank: usize,
     group: Option<usize>,
@@ -79,7 +79,7 @@ impl Maker<'_> {
             self.value_of[n] = Some(value);
             return Ok(());
         }
-        if !grouping.absorbed.contains(&n) {
+        if !grouping.is_absorbed[n] {
             self.make_kernel(n, n, None)?;
         }
         Ok(())
@@ -137,19 +137,18 @@ impl Maker<'_> {
     fn expression(&mut self, group: usize, absorbed: Option<usize>) -> Result<(Expr, Vec<Access>, Vec<usize>), Error> {
         let root = self.grouping.groups[group].root;
         let rank = self.grouping.ty(root).rank();
-        let mut body = Body { expr: Expr::default(), inputs: vec![], known: HashMap::new(), rank, group: Some(group) };
+        let mut body = Body { expr: Expr::default(), inputs: vec![], known: vec![], rank, group: Some(group) };
         if let Some(kernel) = absorbed {
             let input = body.expr.input(self.grouping.ty(kernel).dtype);
-            body.known.insert(kernel, body.expr.push(Scalar::Input(input))?);
+            body.known.push((kernel, body.expr.push(Scalar::Input(input))?));
         }
         // A member's inputs have smaller numbers, so that walking up from the root reaches all of them.
         let mut members = vec![root];
-        let mut seen = HashSet::from([root]);
         let mut next = 0;
         while let Some(&member) = members.get(next) {
             next += 1;
             for &input in &self.grouping.node(member).inputs {
-                if self.grouping.group_of[input] == Some(group) && seen.insert(input) {
+                if self.grouping.group_of[input] == Some(group) && !members.contains(&input) {
                     members.push(input);
                 }
             }
@@ -168,7 +167,7 @@ impl Maker<'_> {
 
     /// The value of a node inside an expression.
     fn operand(&mut self, n: usize, body: &mut Body) -> Result<wengert_kernels::Value, Error> {
-        if let Some(&value) = body.known.get(&n) {
+        if let Some(&(_, value)) = body.known.iter().find(|(known, _)| *known == n) {
             return Ok(value);
         }
         let value = match self.grouping.operand(n, body.group) {
@@ -191,12 +190,12 @@ impl Maker<'_> {
                 body.expr.push(Scalar::Input(number as u32))?
             }
         };
-        body.known.insert(n, value);
+        body.known.push((n, value));
         Ok(value)
     }
 
     fn computed(&mut self, n: usize, body: &mut Body) -> Result<wengert_kernels::Value, Error> {
-        if let Some(&value) = body.known.get(&n) {
+        if let Some(&(_, value)) = body.known.iter().find(|(known, _)| *known == n) {
             return Ok(value);
         }
         let node = self.grouping.node(n);
@@ -215,7 +214,7 @@ impl Maker<'_> {
             Scalar::Cast(dtype, a) if body.expr.dtype(a) == dtype => a,
             scalar => body.expr.push(scalar)?,
         };
-        body.known.insert(n, value);
+        body.known.push((n, value));
         Ok(value)
     }
 
@@ -225,7 +224,7 @@ impl Maker<'_> {
         let mut space = node.ty.shape.clone();
         let mut inputs = Vec::new();
         let mut prologue = None;
-        match self.grouping.prologue_of.get(&n).copied() {
+        match self.grouping.prologue_of[n] {
             Some(Prologue::Group(group)) => {
                 let (expr, read, _) = self.expression(group, None)?;
                 inputs = read;
@@ -233,7 +232,7 @@ impl Maker<'_> {
             }
             Some(Prologue::Inline(root)) => {
                 let rank = self.grouping.ty(root).rank();
-                let mut body = Body { expr: Expr::default(), inputs: vec![], known: HashMap::new(), rank, group: None };
+                let mut body = Body { expr: Expr::default(), inputs: vec![], known: vec![], rank, group: None };
                 let value = self.computed(root, &mut body)?;
                 body.expr.output(value, self.grouping.ty(root).dtype)?;
                 inputs = body.inputs;
@@ -296,11 +295,10 @@ impl Maker<'_> {
     /// Gives every output and update a value of its own.
     fn finish(mut self) -> Result<Fused, Error> {
         let ir = self.grouping.ir;
-        let mut taken = HashSet::new();
         let mut ends = Vec::new();
         for (number, &n) in ir.outputs.iter().chain(ir.updates.iter().map(|(_, value)| value)).enumerate() {
             let own = self.value_of[n]
-                .filter(|&value| matches!(self.values[value].source, Source::Kernel) && taken.insert(value));
+                .filter(|&value| matches!(self.values[value].source, Source::Kernel) && !ends.contains(&value));
             ends.push(match own {
                 Some(value) => value,
                 None => {

@@ -34,7 +34,7 @@ impl Recorded {
         }
         let state = graph.state();
         let mut cut = Cut::new(&state, inputs)?;
-        let givens: HashMap<u32, u32> = givens.iter().map(|(key, value)| (key.id(), value.id())).collect();
+        let givens: Vec<(u32, u32)> = givens.iter().map(|(key, value)| (key.id(), value.id())).collect();
         cut.check_givens(&givens)?;
         let mut memo = HashMap::new();
         let mut ends = Vec::new();
@@ -150,22 +150,22 @@ impl<'a> Cut<'a> {
     }
 
     /// A replacement is not itself subject to replacement: that order would be a matter of taste.
-    fn check_givens(&self, givens: &HashMap<u32, u32>) -> Result<(), Error> {
-        for (key, &value) in givens {
+    fn check_givens(&self, givens: &[(u32, u32)]) -> Result<(), Error> {
+        for &(key, value) in givens {
             let at = |id: u32| self.state.nodes[id as usize].origin.clone();
-            if self.feeds.contains_key(key) {
-                return Err(Error::build("givens: a key is also an input of the function", &at(*key)));
+            if self.feeds.contains_key(&key) {
+                return Err(Error::build("givens: a key is also an input of the function", &at(key)));
             }
             let mut seen = vec![value];
-            let mut visited = std::collections::HashSet::new();
+            let mut visited = vec![false; self.state.nodes.len()];
             while let Some(id) = seen.pop() {
-                if givens.contains_key(&id) {
+                if givens.iter().any(|(other, _)| *other == id) {
                     return Err(Error::build(
                         "givens: a value depends on something that is itself replaced",
                         &at(value),
                     ));
                 }
-                if visited.insert(id) {
+                if !std::mem::replace(&mut visited[id as usize], true) {
                     seen.extend(self.state.nodes[id as usize].inputs.iter().copied());
                 }
             }
@@ -174,8 +174,9 @@ impl<'a> Cut<'a> {
     }
 
     /// Brings a node and what it needs into the list, without recursion: tapes may be a hundred thousand nodes deep.
-    fn import(&mut self, id: u32, givens: &HashMap<u32, u32>, memo: &mut Memo) -> Result<usize, Error> {
-        let replaced = |id: u32| *givens.get(&id).unwrap_or(&id);
+    fn import(&mut self, id: u32, givens: &[(u32, u32)], memo: &mut Memo) -> Result<usize, Error> {
+        // Of two values for one tensor the last counts.
+        let replaced = |id: u32| givens.iter().rev().find(|(key, _)| *key == id).map_or(id, |(_, value)| *value);
         let mut stack = vec![(replaced(id), false)];
         while let Some((id, ready)) = stack.pop() {
             if memo.contains_key(&id) {
@@ -220,7 +221,7 @@ impl<'a> Cut<'a> {
     fn default_updates(
         &mut self,
         written: &mut Vec<(usize, usize)>,
-        givens: &HashMap<u32, u32>,
+        givens: &[(u32, u32)],
         memo: &mut Memo,
     ) -> Result<(), Error> {
         let state = self.state;
@@ -253,7 +254,7 @@ impl<'a> Cut<'a> {
         index: usize,
         update: u32,
         written: &mut Vec<(usize, usize)>,
-        givens: &HashMap<u32, u32>,
+        givens: &[(u32, u32)],
         memo: &mut Memo,
     ) -> Result<(), Error> {
         match written.iter_mut().find(|(other, _)| *other == index) {

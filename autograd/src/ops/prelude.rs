@@ -6,6 +6,8 @@ pub(super) use crate::{DType, Dim, Grad, Origin, Tensor, TensorType};
 pub(super) use std::{panic::Location, sync::Arc};
 pub(super) use wengert_kernels::{Binary, ReduceOp, Unary};
 
+use std::fmt;
+
 /// A place in the user's program.
 pub(super) type Place = &'static Location<'static>;
 
@@ -23,12 +25,19 @@ pub(super) const fn one(check: &'static [(&'static [usize], f64, f64)], build: f
 }
 
 /// An elementwise op of one operand.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct One {
     /// What is computed.
     pub(super) scalar: Unary,
     /// The gradient.
     pub(super) vjp: fn(&Vjp) -> Grad,
+}
+
+impl fmt::Debug for One {
+    /// The operator, which determines the gradient.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.scalar.fmt(f)
+    }
 }
 
 impl One {
@@ -67,12 +76,19 @@ impl Op for One {
 }
 
 /// An elementwise op of two operands of one dtype, which broadcast.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Two {
     /// What is computed.
     pub(super) scalar: Binary,
     /// The gradients by the two operands, in the result's shape; they are summed back to the operands' shapes.
     pub(super) vjp: [fn(&Vjp) -> Grad; 2],
+}
+
+impl fmt::Debug for Two {
+    /// The operator, which determines the gradient.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.scalar.fmt(f)
+    }
 }
 
 impl Two {

@@ -1,9 +1,10 @@
 //! What the reductions share: their axes.
 
 use super::prelude::*;
+use std::fmt;
 
 /// What tells the reductions apart.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct ReduceRule {
     /// The name in the text form.
     pub(super) name: &'static str,
@@ -18,6 +19,12 @@ pub(super) struct ReduceRule {
 struct Reduction {
     rule: ReduceRule,
     axes: Vec<usize>,
+}
+
+impl fmt::Debug for ReduceRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 impl ReduceRule {

@@ -4,7 +4,6 @@ use super::constant::Values;
 use crate::Tensor;
 use crate::graph::State;
 use crate::op::Lower;
-use std::collections::HashMap;
 
 /// Longer formulas are cut into definitions.
 const LONGEST: usize = 100;
@@ -18,6 +17,7 @@ enum Binding {
     Whole,
 }
 
+#[derive(Clone)]
 struct Formula {
     text: String,
     binding: Binding,
@@ -53,17 +53,17 @@ impl Tensor {
     pub fn pp(&self) -> String {
         let state = self.graph().state();
         let order = cone(&state, self.id());
-        let mut uses: HashMap<u32, usize> = HashMap::new();
+        let mut uses = vec![0; self.id() as usize + 1];
         for &id in &order {
-            state.nodes[id as usize].inputs.iter().for_each(|&input| *uses.entry(input).or_default() += 1);
+            state.nodes[id as usize].inputs.iter().for_each(|&input| uses[input as usize] += 1);
         }
-        let mut formulas: HashMap<u32, Formula> = HashMap::new();
+        let mut formulas: Vec<Option<Formula>> = vec![None; uses.len()];
         let mut definitions = String::new();
         let mut numbered = 0;
         for &id in &order {
             let node = &state.nodes[id as usize];
             let mut formula = formula(&state, id, &formulas);
-            let shared = uses.get(&id).is_some_and(|&uses| uses > 1) && formula.ops > 1;
+            let shared = uses[id as usize] > 1 && formula.ops > 1;
             let named = node.name.as_ref().filter(|_| formula.ops > 0);
             if id != self.id() && (shared || named.is_some() || formula.text.len() > LONGEST) {
                 let name = named.cloned().unwrap_or_else(|| {
@@ -73,21 +73,21 @@ impl Tensor {
                 definitions += &format!("{name} = {}\n", formula.text);
                 formula = Formula::whole(name);
             }
-            formulas.insert(id, formula);
+            formulas[id as usize] = Some(formula);
         }
-        definitions + formulas.get(&self.id()).map_or("", |formula| &formula.text)
+        definitions + formulas[self.id() as usize].as_ref().map_or("", |formula| &formula.text)
     }
 }
 
 /// A node and all that it is computed from, operands first; without recursion, since tapes may be deep.
 fn cone(state: &State, root: u32) -> Vec<u32> {
     let mut order = Vec::new();
-    let mut done = std::collections::HashSet::new();
+    let mut done = vec![false; root as usize + 1];
     let mut stack = vec![(root, false)];
     while let Some((id, ready)) = stack.pop() {
         if ready {
             order.push(id);
-        } else if done.insert(id) {
+        } else if !std::mem::replace(&mut done[id as usize], true) {
             stack.push((id, true));
             stack.extend(state.nodes[id as usize].inputs.iter().rev().map(|&input| (input, false)));
         }
@@ -95,9 +95,9 @@ fn cone(state: &State, root: u32) -> Vec<u32> {
     order
 }
 
-fn formula(state: &State, id: u32, formulas: &HashMap<u32, Formula>) -> Formula {
+fn formula(state: &State, id: u32, formulas: &[Option<Formula>]) -> Formula {
     let node = &state.nodes[id as usize];
-    let operands: Vec<&Formula> = node.inputs.iter().filter_map(|input| formulas.get(input)).collect();
+    let operands: Vec<&Formula> = node.inputs.iter().filter_map(|&input| formulas[input as usize].as_ref()).collect();
     let ops = 1 + operands.iter().map(|operand| operand.ops).sum::<usize>();
     let infix = |operator: &str, binding: Binding, right: Binding| Formula {
         text: format!("{} {operator} {}", operands[0].within(binding), operands[1].within(right)),

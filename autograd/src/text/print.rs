@@ -3,8 +3,8 @@
 use super::constant::Values;
 use crate::compile::{Ir, Leaf};
 use crate::op::{Attribute, Lower};
-use crate::{Canonical, Recorded, Symbol, TensorType};
-use std::{collections::BTreeSet, fmt};
+use crate::{Canonical, Dim, Recorded, Symbol, TensorType};
+use std::fmt;
 use wengert_kernels::text::{escape, name};
 
 impl fmt::Display for Recorded {
@@ -95,10 +95,7 @@ impl Ir {
             }
         }
         for (left, right) in self.dims.equalities() {
-            let mut mentioned = BTreeSet::new();
-            left.symbols(&mut mentioned);
-            right.symbols(&mut mentioned);
-            if !mentioned.is_disjoint(&sizes) {
+            if meet(left, right, &sizes).is_some() {
                 writeln!(f, "where {left} = {right}")?;
             }
         }
@@ -106,8 +103,8 @@ impl Ir {
     }
 
     /// The open sizes that the nodes need, and those that these met.
-    fn sizes(&self) -> BTreeSet<Symbol> {
-        let mut sizes = BTreeSet::new();
+    fn sizes(&self) -> Vec<Symbol> {
+        let mut sizes = Vec::new();
         let types = self.inputs.iter().map(|(_, ty)| ty).chain(self.nodes.iter().map(|node| &node.ty));
         types.flat_map(|ty| &ty.shape).for_each(|dim| dim.symbols(&mut sizes));
         for node in self.nodes.iter().filter(|node| node.leaf.is_none()) {
@@ -120,11 +117,8 @@ impl Ir {
         loop {
             let before = sizes.len();
             for (left, right) in self.dims.equalities() {
-                let mut mentioned = BTreeSet::new();
-                left.symbols(&mut mentioned);
-                right.symbols(&mut mentioned);
-                if !mentioned.is_disjoint(&sizes) {
-                    sizes.append(&mut mentioned);
+                if let Some(together) = meet(left, right, &sizes) {
+                    sizes = together;
                 }
             }
             if sizes.len() == before {
@@ -132,4 +126,14 @@ impl Ir {
             }
         }
     }
+}
+
+/// The sizes with those of two dimensions that met, if they have one in common.
+fn meet(left: &Dim, right: &Dim, sizes: &[Symbol]) -> Option<Vec<Symbol>> {
+    let (mut mentioned, mut together) = (Vec::new(), sizes.to_vec());
+    for dim in [left, right] {
+        dim.symbols(&mut mentioned);
+        dim.symbols(&mut together);
+    }
+    (together.len() < sizes.len() + mentioned.len()).then_some(together)
 }
