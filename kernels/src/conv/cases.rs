@@ -114,6 +114,8 @@ fn shapes() -> Vec<Shape> {
         // Sides that do not divide into squares of two, and channels beyond a panel.
         same(2, 7, 64, 48),
         same(9, 5, 48, 64),
+        same(33, 4, 64, 33),
+        Shape::plain(3, [13, 14], 40, [3, 3], 64, 1),
         Shape::plain(1, [19, 30], 32, [3, 3], 64, 1),
         Shape::plain(2, [3, 70], 33, [3, 3], 65, 0),
         // More padding than the filter has taps, and positions that see nothing but padding.

@@ -3,9 +3,10 @@
 //! No matrix of patches is made: in a row of the source, the taps of a filter's row and their channels lie one after
 //! another, and the next pixel's are a pixel further.
 
-use super::filters::Filters;
+use super::filters::{Filters, Form};
 use super::geometry::Axis;
 use super::source::{Pieces, Source};
+use super::vectors::{Vectored, Vectors};
 use super::{Finish, Problem, WORTH};
 use crate::Error;
 use crate::conv::ConvPass;
@@ -24,6 +25,8 @@ pub(super) struct Direct<A: Real> {
     pieces: Pieces,
     finish: Finish,
     kernels: &'static Kernels<A>,
+    /// If each channel has a filter of its own.
+    depthwise: Option<&'static Vectors<A>>,
     /// Channels of the result.
     channels: usize,
     /// Input and output channels of a group.
@@ -32,13 +35,15 @@ pub(super) struct Direct<A: Real> {
     room: [usize; 2],
 }
 
-impl<A: Number + Real> Direct<A> {
+impl<A: Number + Vectored> Direct<A> {
     pub(super) fn new(problem: &Problem, axes: [Axis; 2], finish: Finish, cpu: Cpu) -> Direct<A> {
         let kernels = A::kernels(cpu.isa);
         let (inner, outer) = problem.group();
         let group = if problem.pass == ConvPass::Forward { [inner, outer] } else { [outer, inner] };
         let source = Source::new(problem.a, problem.dtype, axes.clone(), group[0] * problem.groups, kernels);
-        let filters = Filters::new(problem, &axes, group, kernels);
+        let depthwise = problem.groups > 1 && group == [1, 1];
+        let form = if depthwise { Form::Depthwise } else { Form::InPlace };
+        let filters = Filters::new(problem, &axes, group, kernels, form);
         let [images, rows, columns, channels] = problem.result;
         let work = problem.products().saturating_mul(2) / kernels.rate;
         let parts = (work / WORTH).clamp(1, cpu.threads);
@@ -49,8 +54,19 @@ impl<A: Number + Real> Direct<A> {
         let even =
             if images.is_multiple_of(parts) { images / parts * rows } else { (images * rows).div_ceil(4 * parts) };
         let pieces = Pieces::new(images, rows, by_source.min(by_results).min(even).max(1));
-        let mut direct =
-            Direct { source, filters, axes, pieces, finish, kernels, channels, group, parts, room: [0; 2] };
+        let mut direct = Direct {
+            source,
+            filters,
+            axes,
+            pieces,
+            finish,
+            kernels,
+            depthwise: depthwise.then(|| A::vectors(cpu.isa)),
+            channels,
+            group,
+            parts,
+            room: [0; 2],
+        };
         direct.room = direct.room();
         direct
     }
@@ -114,8 +130,13 @@ impl<A: Number + Real> Direct<A> {
                                     last: self.kernels.lanes,
                                     accumulate: false,
                                 };
-                                tile.merge();
-                                self.kernels.column(tile, self.axes[1].count(column), panel.width);
+                                let count = self.axes[1].count(column);
+                                if let Some(vectors) = self.depthwise {
+                                    (vectors.depthwise)(&tile, count, panel.width);
+                                } else {
+                                    tile.merge();
+                                    self.kernels.column(tile, count, panel.width);
+                                }
                             }
                         }
                     }
@@ -128,7 +149,7 @@ impl<A: Number + Real> Direct<A> {
     }
 }
 
-impl<A: Number + Real> Launch for Direct<A> {
+impl<A: Number + Vectored> Launch for Direct<A> {
     fn run(&self, context: &Context<'_>) -> Result<(), Error> {
         if self.filters.is_packed() {
             context.team.run(self.parts, &|thread| self.filters.pack(context, self.parts, thread));

@@ -28,11 +28,24 @@ pub(super) struct Filters<A: Real> {
     groups: usize,
     /// Whether the result's channels are the filters.
     forward: bool,
+    /// Whether each channel has its own filter: a tap is a row of all of them.
+    depthwise: bool,
     packed: bool,
     /// The first tap of each pair of classes in a packed panel.
     starts: Vec<usize>,
     /// Taps of a packed panel.
     taps: usize,
+}
+
+/// What the filters are wanted for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Form {
+    /// Tiles, which can read filters where they lie if these lie well.
+    InPlace,
+    /// Tiles, or what else is made from packed panels.
+    Packed,
+    /// Filters for a single channel each.
+    Depthwise,
 }
 
 /// Some channels of the result.
@@ -42,7 +55,7 @@ pub(super) struct Columns<A> {
     /// The first channel of all.
     pub(super) column: usize,
     pub(super) width: usize,
-    start: *const A,
+    pub(super) start: *const A,
 }
 
 /// The taps that a pair of classes sees: sizes along height and width, steps, elements from channel to channel.
@@ -59,6 +72,7 @@ impl<A: Number + Real> Filters<A> {
         axes: &[Axis; 2],
         group: [usize; 2],
         kernels: &'static Kernels<A>,
+        form: Form,
     ) -> Filters<A> {
         let forward = problem.pass == ConvPass::Forward;
         let [_, _, channel, filter] = problem.b.strides;
@@ -81,7 +95,8 @@ impl<A: Number + Real> Filters<A> {
             group,
             groups: problem.groups,
             forward,
-            packed: !forward || !dense || far || problem.dtype != <A as Number>::DTYPE,
+            depthwise: form == Form::Depthwise,
+            packed: form != Form::InPlace || !forward || !dense || far || problem.dtype != <A as Number>::DTYPE,
             starts,
             taps,
         }
@@ -92,19 +107,32 @@ impl<A: Number + Real> Filters<A> {
     }
 
     pub(super) fn scratch(&self) -> usize {
-        if self.packed { self.panels_of_group() * self.groups * self.panel() * size_of::<A>() } else { 0 }
+        if self.packed { self.count() * self.panel() * size_of::<A>() } else { 0 }
     }
 
     /// Elements of a packed panel.
-    fn panel(&self) -> usize {
-        self.taps * self.group[0] * 2 * self.kernels.lanes
+    pub(super) fn panel(&self) -> usize {
+        self.taps * self.tap()
+    }
+
+    /// Elements of a tap in a packed panel.
+    pub(super) fn tap(&self) -> usize {
+        if self.depthwise { self.groups } else { self.group[0] * 2 * self.kernels.lanes }
     }
 
     fn panels_of_group(&self) -> usize {
         self.group[1].div_ceil(2 * self.kernels.lanes)
     }
 
+    /// How many panels there are.
+    pub(super) fn count(&self) -> usize {
+        if self.depthwise { 1 } else { self.groups * self.panels_of_group() }
+    }
+
     fn columns(&self, context: &Context<'_>, number: usize) -> Columns<A> {
+        if self.depthwise {
+            return Columns { group: 0, column: 0, width: self.groups, start: context.shared_scratch().cast() };
+        }
         let width = 2 * self.kernels.lanes;
         let (group, first) = (number / self.panels_of_group(), number % self.panels_of_group() * width);
         let column = group * self.group[1] + first;
@@ -118,7 +146,7 @@ impl<A: Number + Real> Filters<A> {
 
     /// All channels of the result.
     pub(super) fn panels(&self, context: &Context<'_>) -> impl Iterator<Item = Columns<A>> {
-        (0..self.groups * self.panels_of_group()).map(|number| self.columns(context, number))
+        (0..self.count()).map(|number| self.columns(context, number))
     }
 
     /// The taps of a class of rows and one of columns.
@@ -129,8 +157,7 @@ impl<A: Number + Real> Filters<A> {
             let [i, j, row, _] = self.grid.strides;
             return Taps { start: panel.start, count, step: [i, j], row };
         }
-        let row = 2 * self.kernels.lanes;
-        let tap = self.group[0] * row;
+        let (row, tap) = (2 * self.kernels.lanes, self.tap());
         let start = self.starts[classes[0] * self.axes[1].classes.len() + classes[1]];
         let step = [(count[1] * tap) as isize, tap as isize];
         Taps { start: panel.start.wrapping_add(start * tap), count, step, row: row as isize }
@@ -138,9 +165,9 @@ impl<A: Number + Real> Filters<A> {
 
     /// Copies this thread's share of the filters to the scratch that all threads read.
     pub(super) fn pack(&self, context: &Context<'_>, parts: usize, thread: usize) {
-        let panels = self.groups * self.panels_of_group();
+        let panels = self.count();
         let mine = share(panels * self.taps, 1, parts, thread);
-        let tap = self.group[0] * 2 * self.kernels.lanes;
+        let tap = self.tap();
         let down = &self.axes[0].classes;
         let right = &self.axes[1].classes;
         for number in 0..panels {
@@ -177,7 +204,9 @@ impl<A: Number + Real> Filters<A> {
             Panel { b: from.cast_const().cast(), b_k: k, b_column: column, k: self.group[0], columns: panel.width, to };
         // SAFETY: the caller's duty; the kernels are those of the device's instruction set.
         unsafe {
-            if self.dtype != <A as Number>::DTYPE {
+            if self.depthwise {
+                (self.load)(from, filter, to, panel.width);
+            } else if self.dtype != <A as Number>::DTYPE {
                 for row in 0..self.group[0] {
                     let bytes = (row as isize).wrapping_mul(k).wrapping_mul(size);
                     (self.load)(from.wrapping_offset(bytes), column, to.wrapping_add(row * width), panel.width);

@@ -3,18 +3,22 @@
 use super::{Conv, ConvPass, ConvSizes};
 use crate::cpu::rows::Number;
 use crate::cpu::{Context, Cpu, Launch, Place};
-use crate::gemm::cpu::microkernel::Real;
 use crate::map::cpu::{Blocks, Port};
 use crate::{DType, Error, Operand, Slide, Step};
 use geometry::Axis;
 use std::ops::Range;
+use vectors::Vectored;
+use winograd::Winograd;
 
+mod depthwise;
 mod direct;
 mod filters;
 mod geometry;
 mod simple;
 mod source;
+mod vectors;
 mod weights;
+mod winograd;
 
 /// From so many nanoseconds of work on, a further thread pays. Tests divide even the smallest work.
 const WORTH: usize = if cfg!(test) { 1 } else { 1500 };
@@ -28,7 +32,7 @@ pub(crate) fn prepare(conv: &Conv, step: &Step, cpu: Cpu) -> Result<Box<dyn Laun
     }
 }
 
-fn choose<A: Number + Real>(problem: Problem, finish: Finish, cpu: Cpu) -> Box<dyn Launch> {
+fn choose<A: Number + Vectored + From<f32>>(problem: Problem, finish: Finish, cpu: Cpu) -> Box<dyn Launch> {
     let ConvSizes { pixels, taps, positions, .. } = problem.sizes;
     let axis = if problem.pass == ConvPass::InputGradient { Axis::backward } else { Axis::forward };
     let axes = [0, 1].map(|i| (problem.slides[i], pixels[i], taps[i], positions[i]));
@@ -39,6 +43,7 @@ fn choose<A: Number + Real>(problem: Problem, finish: Finish, cpu: Cpu) -> Box<d
         if axes.iter().all(Axis::is_compact) {
             return match problem.pass {
                 ConvPass::WeightGradient => Box::new(weights::Weights::<A>::new(&problem, axes, finish, cpu)),
+                _ if Winograd::<A>::suits(&problem, &axes) => Box::new(Winograd::<A>::new(&problem, axes, finish, cpu)),
                 _ => Box::new(direct::Direct::<A>::new(&problem, axes, finish, cpu)),
             };
         }

@@ -5,6 +5,7 @@
 
 use super::geometry::Axis;
 use super::source::{Pieces, Source, View};
+use super::vectors::{Vectored, Vectors};
 use super::{Finish, Problem, WORTH};
 use crate::cpu::{Context, Cpu, Launch, Place, rows::Number, share};
 use crate::gemm::cpu::{
@@ -16,6 +17,8 @@ use std::ops::Range;
 
 /// Bytes of images and results that a piece of work has: they stay in the cache of second level.
 const SOURCE: usize = 320 << 10;
+/// The same where the result is so large that reading and writing it for each piece would take longer than the sums.
+const LARGE: usize = 2 << 20;
 /// The most partial sums.
 const PARTIALS: usize = 8;
 /// Positions whose products are worth a partial sum of their own: adding it up takes as long as some 20 of them.
@@ -23,8 +26,8 @@ const POSITIONS: usize = 1024;
 
 /// Elements of a cache line, at least, by which threads divide sums.
 const GRAIN: usize = 16;
-/// The lanes of the widest vectors.
-const WIDEST: usize = 16;
+/// Channels that are summed at a time: two of the widest vectors.
+const WIDEST: usize = 32;
 
 /// Some images, some rows of their results, and whether they are the first of their partial sum.
 struct Piece<A> {
@@ -44,6 +47,8 @@ pub(super) struct Weights<A: Real> {
     partials: usize,
     finish: Finish,
     kernels: &'static Kernels<A>,
+    /// If each channel has a filter of its own.
+    depthwise: Option<&'static Vectors<A>>,
     groups: usize,
     group: [usize; 2],
     sums: Option<(Place, DType)>,
@@ -52,7 +57,7 @@ pub(super) struct Weights<A: Real> {
     room: [usize; 2],
 }
 
-impl<A: Number + Real> Weights<A> {
+impl<A: Number + Vectored> Weights<A> {
     pub(super) fn new(problem: &Problem, axes: [Axis; 2], finish: Finish, cpu: Cpu) -> Weights<A> {
         let kernels = A::kernels(cpu.isa);
         let sizes = &problem.sizes;
@@ -63,7 +68,9 @@ impl<A: Number + Real> Weights<A> {
         let [rows, columns] = sizes.positions;
         let partials = (sizes.images * rows * columns / POSITIONS).clamp(1, PARTIALS).min(sizes.images);
         let bytes = (images.len(axes[0].advance) + results.len(1)) * size_of::<A>();
-        let pieces = Pieces::new(sizes.images.div_ceil(partials), rows, (SOURCE / bytes).max(1));
+        let result = problem.len().saturating_mul(size_of::<A>());
+        let most = (result / 2).clamp(SOURCE, LARGE);
+        let pieces = Pieces::new(sizes.images.div_ceil(partials), rows, (most / bytes).max(1));
         let work = problem.products().saturating_mul(2) / kernels.rate;
         let parts = (work / WORTH).clamp(1, cpu.threads);
         let sums = problem.sums.map(|place| (place, problem.dtype));
@@ -76,6 +83,7 @@ impl<A: Number + Real> Weights<A> {
             partials,
             finish,
             kernels,
+            depthwise: (problem.groups > 1 && group == [1, 1]).then(|| A::vectors(cpu.isa)),
             groups: problem.groups,
             group,
             sums,
@@ -130,7 +138,7 @@ impl<A: Number + Real> Weights<A> {
 
     /// Panels of filters: group, first filter, how many.
     fn panels(&self) -> usize {
-        self.groups * self.group[1].div_ceil(2 * self.kernels.lanes)
+        if self.depthwise.is_some() { 1 } else { self.groups * self.group[1].div_ceil(2 * self.kernels.lanes) }
     }
 
     fn part(&self, context: &Context<'_>, thread: usize) {
@@ -177,6 +185,9 @@ impl<A: Number + Real> Weights<A> {
 
     /// Group, first filter of all, and number of filters of a panel.
     fn panel(&self, tile: usize) -> (usize, usize, usize) {
+        if self.depthwise.is_some() {
+            return (0, 0, self.groups);
+        }
         let width = 2 * self.kernels.lanes;
         let (panel, each) = (tile / self.taps(0), self.group[1].div_ceil(width));
         let first = panel % each * width;
@@ -214,7 +225,12 @@ impl<A: Number + Real> Weights<A> {
             };
             tile.merge();
             // SAFETY: the caller's duty; the kernels are those of the device's instruction set.
-            unsafe { self.kernels.column(tile, height, width) }
+            unsafe {
+                match self.depthwise {
+                    Some(vectors) => (vectors.depthwise_weights)(&tile, width),
+                    None => self.kernels.column(tile, height, width),
+                }
+            }
         }
     }
 
@@ -227,24 +243,26 @@ impl<A: Number + Real> Weights<A> {
         let (_, column, width) = self.panel(tile);
         let columns = self.axes[1].results;
         let dense = b.row == columns as isize * b.pixel;
-        for (image, row) in (0..images).flat_map(|image| (0..if dense { 1 } else { rows }).map(move |row| (image, row)))
-        {
-            let mut sums = [A::ZERO; 2 * WIDEST];
+        let runs = if dense { 1 } else { rows };
+        for (image, row) in (0..images).flat_map(|image| (0..runs).map(move |row| (image, row))) {
             let start = b.start.wrapping_offset(image as isize * b.image + row as isize * b.row);
-            let panel = Panel {
-                b: start.wrapping_add(column),
-                b_k: b.pixel,
-                b_column: 1,
-                k: if dense { rows * columns } else { columns },
-                columns: width,
-                to: sums.as_mut_ptr(),
-            };
-            // SAFETY: the caller's duty; the sums have room for a panel.
-            unsafe {
-                (self.kernels.column_sums)(&panel);
-                for (number, &sum) in sums.iter().enumerate().take(width) {
-                    let to = to.wrapping_add(column + number);
-                    *to = if fresh && image == 0 && row == 0 { sum } else { sum.plus(*to) };
+            for first in (column..column + width).step_by(WIDEST) {
+                let mut sums = [A::ZERO; WIDEST];
+                let panel = Panel {
+                    b: start.wrapping_add(first),
+                    b_k: b.pixel,
+                    b_column: 1,
+                    k: if dense { rows * columns } else { columns },
+                    columns: WIDEST.min(column + width - first),
+                    to: sums.as_mut_ptr(),
+                };
+                // SAFETY: the caller's duty; the sums have room for a panel.
+                unsafe {
+                    (self.kernels.column_sums)(&panel);
+                    for (number, &sum) in sums.iter().enumerate().take(panel.columns) {
+                        let to = to.wrapping_add(first + number);
+                        *to = if fresh && image == 0 && row == 0 { sum } else { sum.plus(*to) };
+                    }
                 }
             }
         }
@@ -282,7 +300,7 @@ impl<A: Number + Real> Weights<A> {
     }
 }
 
-impl<A: Number + Real> Launch for Weights<A> {
+impl<A: Number + Vectored> Launch for Weights<A> {
     fn run(&self, context: &Context<'_>) -> Result<(), Error> {
         context.team.run(self.parts, &|thread| self.part(context, thread));
         if self.partials > 1 || self.sums.is_some() || !self.finish.is_plain::<A>() {

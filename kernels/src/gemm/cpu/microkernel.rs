@@ -12,7 +12,7 @@ use crate::Isa;
 ///
 /// # Safety
 /// The methods must run inside a function that has the instruction set enabled, into which they are inlined.
-pub(super) trait Simd<T> {
+pub(crate) trait Simd<T> {
     type V: Copy;
     /// Which lanes a partial load or store touches: the first so many.
     type Mask: Copy;
@@ -251,7 +251,7 @@ real! { f32, F32; f64, F64; }
 /// Arrays of 16 bytes, which the compiler turns into what vectors the target surely has.
 ///
 /// Multiplies and adds in two roundings: a fused one would be a call of libm where the target has no such instruction.
-struct Portable;
+pub(crate) struct Portable;
 
 macro_rules! portable {
     ($($T:ty, $lanes:literal;)*) => {$(

@@ -13,7 +13,7 @@ mod simple;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(crate) mod x86;
 
 pub(crate) fn prepare(gemm: &Gemm, step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
     let dtype = step.inputs[0].dtype;

@@ -3,8 +3,8 @@
 use super::microkernel::Simd;
 use std::arch::x86_64::*;
 
-pub(super) struct Avx512;
-pub(super) struct Avx2;
+pub(crate) struct Avx512;
+pub(crate) struct Avx2;
 
 /// The parts that differ only in the names of the intrinsics.
 macro_rules! common {

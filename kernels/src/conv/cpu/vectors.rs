@@ -1,0 +1,79 @@
+//! What is computed along channels, in vectors, besides the tiles of matrix products.
+
+use super::{depthwise, winograd};
+use crate::Isa;
+use crate::gemm::cpu::microkernel::{Portable, Real, Simd, Tile};
+#[cfg(target_arch = "x86_64")]
+use crate::gemm::cpu::x86::{Avx2, Avx512};
+
+/// The functions of one instruction set for elements of type `T`.
+pub(super) struct Vectors<T: 'static> {
+    /// Tile, pixels, channels.
+    pub(super) depthwise: unsafe fn(&Tile<T>, usize, usize),
+    /// Tile, channels.
+    pub(super) depthwise_weights: unsafe fn(&Tile<T>, usize),
+    pub(super) transform: unsafe fn(winograd::Kind, &winograd::Move<T>),
+}
+
+/// Element types that have them.
+pub(super) trait Vectored: Real {
+    fn vectors(isa: Isa) -> &'static Vectors<Self>;
+}
+
+macro_rules! vectors {
+    ($module:ident, $simd:ty, [$($feature:meta)?]) => {
+        mod $module {
+            use super::*;
+
+            $(#[$feature])?
+            unsafe fn depthwise<T: Copy + Default>(tile: &Tile<T>, pixels: usize, channels: usize)
+            where $simd: Simd<T> {
+                // SAFETY: the caller's duty.
+                unsafe { depthwise::pixels::<$simd, T>(tile, pixels, channels) }
+            }
+            $(#[$feature])?
+            unsafe fn depthwise_weights<T: Copy + Default>(tile: &Tile<T>, channels: usize) where $simd: Simd<T> {
+                // SAFETY: the caller's duty.
+                unsafe { depthwise::weights::<$simd, T>(tile, channels) }
+            }
+            $(#[$feature])?
+            unsafe fn transform<T: From<f32>>(kind: winograd::Kind, args: &winograd::Move<T>)
+            where $simd: Simd<T> {
+                // SAFETY: the caller's duty.
+                unsafe { winograd::transform::<$simd, T>(kind, args) }
+            }
+            vectors!(@table F32, f32);
+            vectors!(@table F64, f64);
+        }
+    };
+    (@table $name:ident, $T:ty) => {
+        pub(super) static $name: Vectors<$T> = Vectors {
+            depthwise: depthwise::<$T>,
+            depthwise_weights: depthwise_weights::<$T>,
+            transform: transform::<$T>,
+        };
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+vectors!(avx512, Avx512, [target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]);
+#[cfg(target_arch = "x86_64")]
+vectors!(avx2, Avx2, [target_feature(enable = "avx2,fma")]);
+vectors!(portable, Portable, []);
+
+macro_rules! vectored {
+    ($($T:ty, $table:ident;)*) => {$(
+        impl Vectored for $T {
+            fn vectors(isa: Isa) -> &'static Vectors<$T> {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => &avx512::$table,
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => &avx2::$table,
+                    _ => &portable::$table,
+                }
+            }
+        }
+    )*};
+}
+vectored! { f32, F32; f64, F64; }
