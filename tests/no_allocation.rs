@@ -102,14 +102,21 @@ impl Callback for Notes {
 }
 
 fn the_steps_of_fit_allocate_nothing() {
-    let (train, test) = data::digits().unwrap();
-    let notes = Arc::new(Mutex::new(Vec::with_capacity(1000)));
-    let fit = Fit::epochs(3).batch_size(50).validation(&test).verbose(0).callback(Notes(notes.clone()));
-    model().fit(&train, fit).unwrap();
-    let notes = notes.lock().unwrap();
-    let third = &notes[2 * notes.len() / 3..];
-    assert_eq!(third.len(), 27);
-    assert_eq!(third[26] - third[0], 0, "{third:?}");
+    // Batches are gathered by the caller, or changed at random on a thread of their own.
+    for augmentation in [None, Some(data::Augmentation::new().flip_horizontal().crop(1).cutout(2))] {
+        let (train, test) = data::digits().unwrap();
+        let notes = Arc::new(Mutex::new(Vec::with_capacity(1000)));
+        let fit = Fit::epochs(3).batch_size(50).validation(&test).verbose(0).callback(Notes(notes.clone()));
+        let fit = match augmentation {
+            Some(augmentation) => fit.augment(augmentation),
+            None => fit,
+        };
+        model().fit(&train, fit).unwrap();
+        let notes = notes.lock().unwrap();
+        let third = &notes[2 * notes.len() / 3..];
+        assert_eq!(third.len(), 27);
+        assert_eq!(third[26] - third[0], 0, "{third:?}");
+    }
 }
 
 fn the_allocations_of_an_epoch_do_not_grow_with_its_steps() {

@@ -104,6 +104,12 @@ impl Dataset {
         self.x.is_surely_finite()
     }
 
+    /// Whether `x` was computed from bytes.
+    #[cfg(test)]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.x.is_whole()
+    }
+
     pub(super) fn examples(&self) -> &Examples {
         &self.x
     }

@@ -297,9 +297,9 @@ mod tests {
             (read(&loader), read(&loader.shuffle(3)))
         };
         let lazy = both(&set);
-        assert!(!set.examples().is_whole(), "reading batches computed all examples");
+        assert!(!set.is_whole(), "reading batches computed all examples");
         assert_eq!(lazy, both(&plain(&set)));
-        assert!(set.examples().is_whole());
+        assert!(set.is_whole());
         let owned = |set: &Dataset| {
             set.batches(3).unwrap().shuffle(1).epoch(2).unwrap().map(|b| b.unwrap()).collect::<Vec<_>>()
         };

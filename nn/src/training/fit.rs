@@ -3,7 +3,7 @@
 use super::evaluate::measure;
 use super::{Callback, Course, Flow, History, Live, ModelCheckpoint, Plan, Position, Progress, Report, Saved, State};
 use crate::Error;
-use crate::data::{Batches, Dataset};
+use crate::data::{Augmentation, Batches, Dataset};
 use crate::models::{Built, Checkpoint, Sequential};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -26,6 +26,8 @@ pub struct Fit {
     verbose: u8,
     callbacks: Vec<Box<dyn Callback>>,
     resume: Option<PathBuf>,
+    augmentation: Option<Augmentation>,
+    prefetch: Option<bool>,
 }
 
 enum Validation {
@@ -46,6 +48,8 @@ impl Fit {
             verbose: 1,
             callbacks: vec![],
             resume: None,
+            augmentation: None,
+            prefetch: None,
         }
     }
 
@@ -85,6 +89,24 @@ impl Fit {
         self
     }
 
+    /// Changes the images of the training at random, with the seed of their order; those of the validation stay as they are.
+    ///
+    /// ```
+    /// use wengert_nn::{data::Augmentation, training::Fit};
+    ///
+    /// let fit = Fit::epochs(5).augment(Augmentation::new().flip_horizontal().crop(4));
+    /// ```
+    pub fn augment(mut self, augmentation: Augmentation) -> Fit {
+        self.augmentation = Some(augmentation);
+        self
+    }
+
+    /// Whether batches are prepared ahead, as [`Loader::prefetch`](crate::data::Loader::prefetch) says.
+    pub fn prefetch(mut self, prefetch: bool) -> Fit {
+        self.prefetch = Some(prefetch);
+        self
+    }
+
     /// Adds someone who looks on.
     pub fn callback(mut self, callback: impl Callback + 'static) -> Fit {
         self.callbacks.push(Box::new(callback));
@@ -98,7 +120,7 @@ impl Fit {
 
     /// Goes on from a checkpoint that [`ModelCheckpoint`] wrote, with the bits of a training that was never interrupted:
     /// weights, what the optimiser remembers, epoch and batch, history and what callbacks remember are taken from the
-    /// file. Model, data, batch size and order must be those of that training, callbacks must be given again in the same
+    /// file. Model, data, batch size, order and augmentation must be those of that training, callbacks must be given again in the same
     /// order; the number of epochs, which counts from the beginning, may be another.
     ///
     /// ```
@@ -133,17 +155,32 @@ impl Sequential {
     ///
     /// # Errors
     /// When the model was not compiled; when the data do not fit it: wrong shape, NaN or infinity, a label out of range, no
-    /// examples; when the batch size is 0; when the checkpoint to go on from cannot be read or belongs to another model or
+    /// examples, images too small to be changed; when the batch size is 0; when the checkpoint to go on from cannot be read or belongs to another model or
     /// training, and then nothing changes; when a callback fails or a checkpoint cannot be written, and then the model keeps
     /// what it learned.
     pub fn fit(&mut self, data: &Dataset, fit: Fit) -> Result<History, Error> {
-        let Fit { epochs, batch_size, validation, seed, shuffle, verbose, mut callbacks, resume } = fit;
+        let Fit {
+            epochs,
+            batch_size,
+            validation,
+            seed,
+            shuffle,
+            verbose,
+            mut callbacks,
+            resume,
+            augmentation,
+            prefetch,
+        } = fit;
         let (train, validation) = match validation {
             Validation::None => (data.clone(), None),
             Validation::Data(validation) => (data.clone(), Some(validation)),
             Validation::Split(fraction) => data.split_last(fraction).map(|(train, rest)| (train, Some(rest)))?,
         };
         let loader = train.batches(batch_size)?;
+        if let Some(augmentation) = augmentation {
+            // Whether it fits is to be known before anything changes.
+            loader.clone().augment(augmentation, 0)?;
+        }
         self.prepare(&train)?;
         let mut validation_batches = None;
         if let Some(validation) = &validation {
@@ -176,7 +213,13 @@ impl Sequential {
         } else {
             course.shuffle = shuffle.then(|| seed.unwrap_or(self.default_seed()));
         }
-        let loader = course.shuffle.map_or(loader.clone(), |seed| loader.shuffle(seed));
+        let mut loader = course.shuffle.map_or(loader.clone(), |seed| loader.shuffle(seed));
+        if let Some(augmentation) = augmentation {
+            loader = loader.augment(augmentation, course.shuffle.or(seed).unwrap_or(self.default_seed()))?;
+        }
+        if let Some(prefetch) = prefetch {
+            loader = loader.prefetch(prefetch);
+        }
         self.set_course(self.default_seed(), course.first + epochs as u64);
         let mut run = Run {
             plan: Plan {

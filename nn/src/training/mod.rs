@@ -4,6 +4,8 @@
 //! on and may stop it; [`Sequential::train_step`](crate::models::Sequential::train_step) gives the compiled step alone, for a
 //! loop of one's own.
 
+#[cfg(test)]
+mod augment_tests;
 mod callback;
 #[cfg(test)]
 mod callback_tests;
