@@ -284,11 +284,11 @@ impl<A: Loops> Bands<A> {
         let mut out = Grid { start: panel, row: self.row as isize, column: self.sizes.channels as isize };
         for position in rows {
             let (pixel, taps) = self.under(position);
-            let row = self.row(taps, 0..taps, [x.from_row(pixel), t.from_row(pixel), out]);
+            let row = self.row(taps, 0..taps, [x.skip_rows(pixel), t.skip_rows(pixel), out]);
             // SAFETY: the grids hold the taps of this row of windows and its results; the CPU was checked for the
             // instruction set.
             unsafe { (self.run)(&row) };
-            out = out.from_row(1);
+            out = out.skip_rows(1);
         }
     }
 
@@ -325,8 +325,11 @@ impl<A: Loops> Bands<A> {
             // The taps over this band.
             let first = rows.start.saturating_sub(pixel).div_ceil(dilation).min(taps);
             let end = rows.end.saturating_sub(pixel).div_ceil(dilation).min(taps);
-            let row =
-                self.row(taps, first..end.max(first), [x.from_row(pixel), y.from_row(position), out.from_row(pixel)]);
+            let row = self.row(
+                taps,
+                first..end.max(first),
+                [x.skip_rows(pixel), y.skip_rows(position), out.skip_rows(pixel)],
+            );
             // SAFETY: the grids hold the taps of this row of windows, and the panel those that are written; the CPU was
             // checked for the instruction set.
             unsafe { (self.run)(&row) };

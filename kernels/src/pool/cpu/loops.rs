@@ -22,10 +22,10 @@ pub(super) struct Grid<A> {
 }
 
 impl<A> Grid<A> {
-    /// The same grid from another row on.
+    /// The same grid without its first rows.
     #[inline]
-    pub(super) fn from_row(self, row: usize) -> Grid<A> {
-        Grid { start: self.start.wrapping_offset(row as isize * self.row), ..self }
+    pub(super) fn skip_rows(self, rows: usize) -> Grid<A> {
+        Grid { start: self.start.wrapping_offset(rows as isize * self.row), ..self }
     }
 
     #[inline(always)]
