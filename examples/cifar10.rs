@@ -11,7 +11,7 @@ mod common;
 use clap::Parser;
 use common::{Data, Outcome, Training};
 use std::{path::Path, process::ExitCode};
-use wengert::data::Source;
+use wengert::data::{Augmentation, Source};
 use wengert::plot::image_grid;
 use wengert::prelude::*;
 
@@ -58,7 +58,11 @@ fn run(arguments: &Arguments) -> Outcome {
         .add(Dense::new(10).activation(Softmax))
         .device(device)
         .seed(training.seed);
-    training.fit(&mut model, &data, "CIFAR-10", &out, 64)?;
+    let mut fit = training.plan(&data, 64, &out);
+    if arguments.augment {
+        fit = fit.augment(Augmentation::new().flip_horizontal().crop(if data.small { 1 } else { 4 }));
+    }
+    training.learn(&mut model, &data, fit, "CIFAR-10", &out)?;
     filters(&mut model, &out.join("filters.png"))
 }
 

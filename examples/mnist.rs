@@ -56,7 +56,8 @@ fn run(arguments: &Arguments) -> Outcome {
 
     let mut model = network(arguments.model, &data).device(device).seed(training.seed);
     let title = if data.small { "Small digits".into() } else { arguments.dataset.to_string() };
-    training.fit(&mut model, &data, &title, &out, 128)
+    let fit = training.plan(&data, 128, &out);
+    training.learn(&mut model, &data, fit, &title, &out)
 }
 
 fn network(model: Model, data: &Data) -> Sequential {

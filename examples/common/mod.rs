@@ -4,6 +4,7 @@ use clap::{Args, Parser};
 use std::path::{Path, PathBuf};
 use std::{fs, num::NonZeroUsize, process::ExitCode};
 use wengert::data::Source;
+use wengert::kernels::files;
 use wengert::plot::{Panel, curves, image_grid, verdicts};
 use wengert::prelude::*;
 
@@ -78,32 +79,27 @@ impl Training {
     /// The folder for results, which can be written to: better found out before the training than after it.
     pub(crate) fn out(&self, program: &str) -> Outcome<PathBuf> {
         let out = self.out.clone().unwrap_or_else(|| Path::new("runs").join(program));
-        let blame = |cause: std::io::Error| format!("--out {}: {cause}", out.display());
-        fs::create_dir_all(&out).map_err(blame)?;
-        let probe = out.join(format!(".probe-{}", std::process::id()));
-        fs::write(&probe, []).and_then(|()| fs::remove_file(&probe)).map_err(blame)?;
+        fs::create_dir_all(&out).map_err(|cause| format!("--out {}: {cause}", out.display()))?;
+        for name in ["history.csv", "curves.png", "predictions.png", "weights.safetensors", "checkpoint.safetensors"] {
+            files::check_writable(out.join(name)).map_err(|error| format!("--out: {error}"))?;
+        }
         Ok(out)
     }
 
-    /// Compiles the model, trains it, tests it, and writes `curves.png`, `predictions.png`, `weights.safetensors`,
-    /// `checkpoint.safetensors` and `history.csv`.
-    pub(crate) fn fit(
-        &self,
-        model: &mut Sequential,
-        data: &Data,
-        title: &str,
-        out: &Path,
-        batch_size: usize,
-    ) -> Outcome {
-        model.compile(Adam::default(), CategoricalCrossentropy, [Accuracy])?;
-        println!("{}", model.summary()?);
+    /// How to train: validated on the test set, with a checkpoint after every epoch.
+    pub(crate) fn plan(&self, data: &Data, batch_size: usize, out: &Path) -> Fit {
         let epochs = self.epochs.unwrap_or(if data.small { 40 } else { 5 });
         let batch_size = self.batch_size.unwrap_or(if data.small { 32 } else { batch_size });
         let checkpoint = out.join("checkpoint.safetensors");
-        let mut fit = Fit::epochs(epochs).batch_size(batch_size).validation(&data.test).checkpoint(&checkpoint);
-        if self.resume {
-            fit = fit.resume(&checkpoint);
-        }
+        let fit = Fit::epochs(epochs).batch_size(batch_size).validation(&data.test).checkpoint(&checkpoint);
+        if self.resume { fit.resume(&checkpoint) } else { fit }
+    }
+
+    /// Trains the model and tests it. Beside the checkpoint it leaves `curves.png`, `predictions.png`, `weights.safetensors`
+    /// and `history.csv`.
+    pub(crate) fn learn(&self, model: &mut Sequential, data: &Data, fit: Fit, title: &str, out: &Path) -> Outcome {
+        model.compile(Adam::default(), CategoricalCrossentropy, [Accuracy])?;
+        println!("{}", model.summary()?);
         let history = model.fit(&data.train, fit)?;
         let evaluation = model.evaluate(&data.test)?;
 
@@ -114,7 +110,7 @@ impl Training {
             Panel::new("loss", &[("training", column("loss")), ("test", column("val_loss"))]),
             Panel::new("accuracy", &[("training", column("accuracy")), ("test", column("val_accuracy"))]),
         ];
-        if epochs > 0 {
+        if history.epochs() > 0 {
             curves(out.join("curves.png"), title, &panels)?;
         }
         let shown = data.test.take(60.min(data.test.len()))?;
