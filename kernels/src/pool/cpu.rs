@@ -376,3 +376,30 @@ impl<A: Loops> Launch for Bands<A> {
         self.blocks_at + self.epilogue.as_ref().map_or(0, Blocks::scratch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Device, Program};
+
+    /// One element can be read as an image without end; scratch for it is refused, not attempted.
+    #[test]
+    fn too_much_scratch_is_an_error() {
+        // semantics 6.7
+        for (step, image) in [
+            ("sum_pool{window=[17592186044416, 1]} (extern0@0 f32[1, IMAGE, 1, 2]/[0, 0, 0, 0])", "17592186044416"),
+            (
+                "max_pool{window=[1152921504606846975, 1]} (extern0@0 f32[1, IMAGE, 1, 2]/[0, 0, 0, 0])",
+                "1152921504606846975",
+            ),
+        ] {
+            let step = step.replace("IMAGE", image);
+            let text = format!(
+                "program arena=0\nextern 0 \"x\" f32[1]\nextern 1 \"y\" f32[2] written\n%0: {step} -> (extern1@0 f32[1, 1, 1, 2])"
+            );
+            let program: Program = text.parse().unwrap();
+            program.verify().unwrap();
+            let why = Device::cpu().executor().unwrap().load(&program).unwrap_err();
+            assert!(why.is_out_of_memory() && why.to_string().contains(image), "{why}");
+        }
+    }
+}
