@@ -151,7 +151,7 @@ fn serve(
         End::Close => {}
         End::Silence => {
             let start = Instant::now();
-            while start.elapsed() < Duration::from_millis(600) && !stop.load(Ordering::SeqCst) {
+            while start.elapsed() < Duration::from_secs(5) && !stop.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(10));
             }
         }
