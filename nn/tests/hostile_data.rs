@@ -149,7 +149,7 @@ fn ten_thousand_damaged_files_neither_panic_nor_take_memory() {
             |label: &u8| [*label].into_iter().chain((0..3072u32).map(|i| (i * 31 % 251) as u8)).collect::<Vec<u8>>();
         labels.iter().flat_map(record).collect::<Vec<u8>>()
     };
-    let mut kinds = vec![
+    let kinds = [
         // Read as they are, decoded into a vector, and that into an array.
         Kind { name: "idx", good: idx_files(), hot: 20, memory: (9, 100 << 10), read: idx_file },
         Kind {
@@ -159,29 +159,23 @@ fn ten_thousand_damaged_files_neither_panic_nor_take_memory() {
             memory: (2, 100 << 10),
             read: cifar_file,
         },
-    ];
-    // A packed file justifies what DEFLATE can make of it.
-    #[cfg(feature = "data")]
-    kinds.push(Kind {
-        name: "gzip",
-        good: packed(idx_files()),
-        hot: 60,
-        memory: (9 * 1032, 200 << 10),
-        read: idx_file,
-    });
-    // Packed again after they were damaged, so that the damage is not found by the sum.
-    #[cfg(feature = "data")]
-    kinds.push(Kind {
-        name: "packed",
-        good: {
-            let mut random = Random(1);
-            let files = idx_files();
-            packed((0..500).map(|i| mutated(&files[i % files.len()], 20, &mut random)).collect())
+        // A packed file justifies what DEFLATE can make of it.
+        #[cfg(feature = "data")]
+        Kind { name: "gzip", good: packed(idx_files()), hot: 60, memory: (9 * 1032, 200 << 10), read: idx_file },
+        // Packed again after they were damaged, so that the damage is not found by the sum.
+        #[cfg(feature = "data")]
+        Kind {
+            name: "packed",
+            good: {
+                let mut random = Random(1);
+                let files = idx_files();
+                packed((0..500).map(|i| mutated(&files[i % files.len()], 20, &mut random)).collect())
+            },
+            hot: 0,
+            memory: (9 * 1032, 200 << 10),
+            read: idx_file,
         },
-        hot: 0,
-        memory: (9 * 1032, 200 << 10),
-        read: idx_file,
-    });
+    ];
     let mut random = Random(42);
     let cases = 10_000usize.div_ceil(kinds.len());
     for Kind { name, good, hot, memory, read } in kinds {
