@@ -2,7 +2,7 @@ use super::*;
 use crate::Error;
 use crate::activations::Activation::{Softmax, Tanh};
 use crate::data::{self, Dataset};
-use crate::layers::{Dense, Dropout};
+use crate::layers::{BatchNormalization, Dense, Dropout};
 use crate::losses::CategoricalCrossentropy;
 use crate::metrics::Accuracy;
 use crate::models::Sequential;
@@ -84,6 +84,28 @@ fn a_training_goes_on_from_every_batch() {
     for path in checkpoints {
         let resumed = outcome(&mut model(0), fit(5).resume(&path));
         assert!(resumed == whole, "{}: {resumed:?} is not {whole:?}", path.display());
+    }
+}
+
+#[test]
+fn running_statistics_are_part_of_a_checkpoint() {
+    // semantics 9.15
+    let folder = Folder::new();
+    let model = |seed| {
+        let model = Sequential::new().device(Device::cpu().threads(1)).seed(seed).add(Dense::new(8));
+        let mut model = model.add(BatchNormalization::new()).add(Dense::new(4).activation(Softmax));
+        model.compile(GradientDescent::new(0.1).momentum(0.9), CategoricalCrossentropy, [Accuracy]).unwrap();
+        model
+    };
+    let plain = |epochs| Fit::epochs(epochs).batch_size(16).validation_split(0.2).verbose(0);
+    let every = ModelCheckpoint::new(folder.path("{epoch}-{batch}")).every_batches(5);
+    let mut first = model(7);
+    let whole = outcome(&mut first, plain(3).callback(every));
+    let names = first.weight_names().unwrap();
+    let moving = names.iter().position(|name| name.contains("moving_mean")).unwrap();
+    assert!(first.get_weights().unwrap()[moving].to_f64().iter().any(|mean| *mean != 0.0), "{names:?}");
+    for at in ["1-5", "2-5", "3-5"] {
+        assert!(outcome(&mut model(0), plain(3).resume(folder.path(at))) == whole, "from {at}");
     }
 }
 
