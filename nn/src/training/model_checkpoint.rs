@@ -9,7 +9,10 @@ use wengert_kernels::files;
 ///
 /// The path may name numbers in braces: `{epoch}`, `{batch}`, or any number of the report such as `{val_loss}`; `{epoch:3}`
 /// fills up with zeros to three digits, `{val_loss:.4}` gives four decimals. A path without them is one file that is
-/// replaced, whole, by each checkpoint. Default: after every epoch.
+/// replaced, whole, by each checkpoint. The folder must be there. Default: after every epoch.
+///
+/// A checkpoint that cannot be written ends the training with an error; the file before it stays as it was, and the model
+/// keeps what it learned.
 ///
 /// ```
 /// use wengert_nn::training::{Fit, ModelCheckpoint};
