@@ -189,8 +189,8 @@ unsafe fn from_planes<F: Side<4, M>, S: Simd<T>, T: From<f32>, const M: usize>(a
     }
 }
 
-/// Products of channels from which on a transform pays, and the squares that one of the filters needs.
-const CHANNELS: usize = 32 * 64;
+/// Channels on both sides from which on transforms pay, and the squares that one of the filters needs.
+const CHANNELS: usize = 16;
 const SQUARES: usize = 128;
 
 /// Bytes of planes that a piece of work has, and its most squares.
@@ -222,7 +222,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
             axis.classes.len() == 1 && axis.classes[0].taps.len() == 3 && axis.step == 1 && axis.advance == 1
         };
         let squares = problem.result[0] * axes[0].results.div_ceil(2) * axes[1].results.div_ceil(2);
-        let channels = problem.sizes.channels * problem.sizes.filters;
+        let channels = problem.sizes.channels.min(problem.sizes.filters);
         problem.groups == 1 && axes.iter().all(plain) && channels >= CHANNELS && squares >= SQUARES
     }
 
