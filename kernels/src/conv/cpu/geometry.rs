@@ -88,6 +88,12 @@ impl Axis {
         }
     }
 
+    /// The same with an even number of results: squares reach beyond an odd row, and what comes of that is dropped.
+    pub(super) fn in_pairs(self) -> Axis {
+        let results = self.results.next_multiple_of(2);
+        Axis { results, extent: self.extent + results - self.results, ..self }
+    }
+
     /// Whether the border is of no account beside the operand.
     pub(super) fn is_compact(&self) -> bool {
         self.extent <= 4 * self.len + 64

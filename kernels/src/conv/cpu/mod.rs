@@ -9,16 +9,20 @@ use geometry::Axis;
 use std::ops::Range;
 use vectors::Vectored;
 use winograd::Winograd;
+use winograd_weights::WinogradWeights;
 
 mod depthwise;
 mod direct;
 mod filters;
 mod geometry;
+mod partials;
 mod simple;
 mod source;
+mod transform;
 mod vectors;
 mod weights;
 mod winograd;
+mod winograd_weights;
 
 /// From so many nanoseconds of work on, a further thread pays. Tests divide even the smallest work.
 const WORTH: usize = if cfg!(test) { 1 } else { 1500 };
@@ -41,9 +45,11 @@ fn choose<A: Number + Vectored + From<f32>>(problem: Problem, finish: Finish, cp
     if few && problem.products() > 0 && problem.len() > 0 {
         let axes = axes.map(|(slide, pixels, taps, positions)| axis(slide, pixels, taps, positions));
         if axes.iter().all(Axis::is_compact) {
+            let squares = Winograd::<A>::suits(&problem, &axes);
             return match problem.pass {
+                ConvPass::WeightGradient if squares => Box::new(WinogradWeights::<A>::new(&problem, axes, finish, cpu)),
                 ConvPass::WeightGradient => Box::new(weights::Weights::<A>::new(&problem, axes, finish, cpu)),
-                _ if Winograd::<A>::suits(&problem, &axes) => Box::new(Winograd::<A>::new(&problem, axes, finish, cpu)),
+                _ if squares => Box::new(Winograd::<A>::new(&problem, axes, finish, cpu)),
                 _ => Box::new(direct::Direct::<A>::new(&problem, axes, finish, cpu)),
             };
         }

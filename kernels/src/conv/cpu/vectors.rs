@@ -1,6 +1,6 @@
 //! What is computed along channels, in vectors, besides the tiles of matrix products.
 
-use super::{depthwise, winograd};
+use super::{depthwise, transform};
 use crate::Isa;
 use crate::gemm::cpu::microkernel::{Portable, Real, Simd, Tile};
 #[cfg(target_arch = "x86_64")]
@@ -12,7 +12,7 @@ pub(super) struct Vectors<T: 'static> {
     pub(super) depthwise: unsafe fn(&Tile<T>, usize, usize),
     /// Tile, channels.
     pub(super) depthwise_weights: unsafe fn(&Tile<T>, usize),
-    pub(super) transform: unsafe fn(winograd::Kind, &winograd::Move<T>),
+    pub(super) transform: unsafe fn(transform::Kind, &transform::Move<T>),
 }
 
 /// Element types that have them.
@@ -37,10 +37,10 @@ macro_rules! vectors {
                 unsafe { depthwise::weights::<$simd, T>(tile, channels) }
             }
             $(#[$feature])?
-            unsafe fn transform<T: From<f32>>(kind: winograd::Kind, args: &winograd::Move<T>)
+            unsafe fn transform<T: From<f32>>(kind: transform::Kind, args: &transform::Move<T>)
             where $simd: Simd<T> {
                 // SAFETY: the caller's duty.
-                unsafe { winograd::transform::<$simd, T>(kind, args) }
+                unsafe { transform::transform::<$simd, T>(kind, args) }
             }
             vectors!(@table F32, f32);
             vectors!(@table F64, f64);

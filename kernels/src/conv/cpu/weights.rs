@@ -4,39 +4,20 @@
 //! partial sums and, if there are more threads, the tiles of each.
 
 use super::geometry::Axis;
-use super::source::{Pieces, Source, View};
+use super::partials::{Partials, Piece};
+use super::source::{Pieces, Source};
 use super::vectors::{Vectored, Vectors};
 use super::{Finish, Problem, WORTH};
-use crate::cpu::{Context, Cpu, Launch, Place, rows::Number, share};
-use crate::gemm::cpu::{
-    microkernel::{Kernels, Real, Run, Tile},
-    pack::Panel,
-};
-use crate::{DType, Error, Slide};
-use std::ops::Range;
+use crate::cpu::{Context, Cpu, Launch, rows::Number};
+use crate::gemm::cpu::microkernel::{Kernels, Real, Run, Tile};
+use crate::{Error, Slide};
 
 /// Bytes of images and results that a piece of work has: they stay in the cache of second level.
 const SOURCE: usize = 320 << 10;
 /// The same where the result is so large that reading and writing it for each piece would take longer than the sums.
 const LARGE: usize = 2 << 20;
-/// The most partial sums.
-const PARTIALS: usize = 8;
 /// Positions whose products are worth a partial sum of their own: adding it up takes as long as some 20 of them.
 const POSITIONS: usize = 1024;
-
-/// Elements of a cache line, at least, by which threads divide sums.
-const GRAIN: usize = 16;
-/// Channels that are summed at a time: two of the widest vectors.
-const WIDEST: usize = 32;
-
-/// Some images, some rows of their results, and whether they are the first of their partial sum.
-struct Piece<A> {
-    images: usize,
-    rows: usize,
-    a: View<A>,
-    b: View<A>,
-    fresh: bool,
-}
 
 pub(super) struct Weights<A: Real> {
     images: Source<A>,
@@ -44,15 +25,13 @@ pub(super) struct Weights<A: Real> {
     axes: [Axis; 2],
     /// How each partial sum goes through its images.
     pieces: Pieces,
-    partials: usize,
+    partials: Partials,
     finish: Finish,
     kernels: &'static Kernels<A>,
     /// If each channel has a filter of its own.
     depthwise: Option<&'static Vectors<A>>,
     groups: usize,
     group: [usize; 2],
-    sums: Option<(Place, DType)>,
-    batch: usize,
     parts: usize,
     room: [usize; 2],
 }
@@ -65,15 +44,14 @@ impl<A: Number + Vectored> Weights<A> {
         let plain = |axis: usize| Axis::forward(Slide::PLAIN, sizes.positions[axis], 1, sizes.positions[axis]);
         let images = Source::new(problem.a, problem.dtype, axes.clone(), sizes.channels, kernels);
         let results = Source::new(problem.b, problem.dtype, [plain(0), plain(1)], sizes.filters, kernels);
-        let [rows, columns] = sizes.positions;
-        let partials = (sizes.images * rows * columns / POSITIONS).clamp(1, PARTIALS).min(sizes.images);
+        let rows = sizes.positions[0];
+        let partials = Partials::new(problem, problem.len(), POSITIONS, finish.is_plain::<A>());
         let bytes = (images.len(axes[0].advance) + results.len(1)) * size_of::<A>();
         let result = problem.len().saturating_mul(size_of::<A>());
         let most = (result / 2).clamp(SOURCE, LARGE);
-        let pieces = Pieces::new(sizes.images.div_ceil(partials), rows, (most / bytes).max(1));
+        let pieces = Pieces::new(partials.most(), rows, (most / bytes).max(1));
         let work = problem.products().saturating_mul(2) / kernels.rate;
         let parts = (work / WORTH).clamp(1, cpu.threads);
-        let sums = problem.sums.map(|place| (place, problem.dtype));
         let group = [inner, outer];
         let mut weights = Weights {
             images,
@@ -86,8 +64,6 @@ impl<A: Number + Vectored> Weights<A> {
             depthwise: (problem.groups > 1 && group == [1, 1]).then(|| A::vectors(cpu.isa)),
             groups: problem.groups,
             group,
-            sums,
-            batch: sizes.images,
             parts,
             room: [0; 2],
         };
@@ -107,31 +83,6 @@ impl<A: Number + Vectored> Weights<A> {
         self.group[1] * self.groups
     }
 
-    /// Elements of the result.
-    fn len(&self) -> usize {
-        self.taps(0) * self.taps(1) * self.group[0] * self.filters()
-    }
-
-    /// Where a partial sum lies: the first in the output, if that has the same dtype.
-    fn partial(&self, context: &Context<'_>, number: usize) -> *mut A {
-        let scratch = context.shared_scratch().cast::<A>();
-        match self.finish.target::<A>(context) {
-            Some(out) if number == 0 => out,
-            Some(_) => scratch.wrapping_add((number - 1) * self.len()),
-            None => scratch.wrapping_add(number * self.len()),
-        }
-    }
-
-    fn stored(&self) -> usize {
-        self.partials - usize::from(self.finish.is_plain::<A>())
-    }
-
-    /// Where the channel sums of a partial sum lie.
-    fn sums(&self, context: &Context<'_>, number: usize) -> *mut A {
-        let scratch = context.shared_scratch().cast::<A>();
-        scratch.wrapping_add(self.stored() * self.len() + number * self.filters())
-    }
-
     fn taps(&self, axis: usize) -> usize {
         self.axes[axis].classes[0].taps.len()
     }
@@ -144,19 +95,13 @@ impl<A: Number + Vectored> Weights<A> {
     fn part(&self, context: &Context<'_>, thread: usize) {
         // Which partial sums are this thread's, and which of the tiles.
         let tiles = self.panels() * self.taps(0);
-        let (mine, tiles) = if self.parts <= self.partials {
-            (share(self.partials, 1, self.parts, thread), 0..tiles)
-        } else {
-            let partial = thread % self.partials;
-            let others = (self.parts - partial).div_ceil(self.partials);
-            (partial..partial + 1, share(tiles, 1, others, thread / self.partials))
-        };
+        let (mine, tiles) = self.partials.share(tiles, self.parts, thread);
         if tiles.is_empty() {
             return;
         }
         let scratch = context.scratch(thread);
         for partial in mine {
-            let images = share(self.batch, 1, self.partials, partial);
+            let images = self.partials.images(partial);
             let mut fresh = true;
             for number in 0..self.pieces.count() {
                 let [part, rows] = self.pieces.get(number);
@@ -170,11 +115,15 @@ impl<A: Number + Vectored> Weights<A> {
                     let a = self.images.take(context, part.clone(), under, scratch.cast());
                     let copy = scratch.wrapping_add(self.room[0]).cast();
                     let b = self.results.take(context, part.clone(), rows.clone(), copy);
-                    let piece = Piece { images: part.len(), rows: rows.len(), a, b, fresh };
+                    let columns = self.axes[1].results;
+                    let piece = Piece { images: part.len(), rows: rows.len(), columns, a, b, fresh };
+                    let to = self.partials.at(context, partial, self.finish.target(context));
                     for tile in tiles.clone() {
-                        self.tiles(&piece, tile, self.partial(context, partial));
-                        if self.sums.is_some() && tile % self.taps(0) == 0 {
-                            self.channel_sums(&piece, tile, self.sums(context, partial));
+                        self.tiles(&piece, tile, to);
+                        if tile % self.taps(0) == 0 {
+                            let (_, column, width) = self.panel(tile);
+                            let channels = column..column + width;
+                            self.partials.add_channels(context, partial, self.kernels, &piece, channels);
                         }
                     }
                 }
@@ -199,7 +148,7 @@ impl<A: Number + Vectored> Weights<A> {
     /// # Safety
     /// The piece is of this problem, and nothing else writes these tiles.
     unsafe fn tiles(&self, piece: &Piece<A>, tile: usize, to: *mut A) {
-        let Piece { images, rows, a, b, fresh } = *piece;
+        let Piece { images, rows, columns, a, b, fresh } = *piece;
         let (group, column, width) = self.panel(tile);
         let (i, [inner, _]) = (tile % self.taps(0), self.group);
         let tap = self.axes[1].step as isize * a.pixel;
@@ -212,7 +161,7 @@ impl<A: Number + Vectored> Weights<A> {
                     Run { count: images, a: a.image, b: b.image },
                     Run { count: rows, a: self.axes[0].advance as isize * a.row, b: b.row },
                 ],
-                k: self.axes[1].results,
+                k: columns,
                 a: a.start.wrapping_offset(down).wrapping_add(group * inner),
                 a_row: 1,
                 a_k: self.axes[1].advance as isize * a.pixel,
@@ -234,68 +183,18 @@ impl<A: Number + Vectored> Weights<A> {
         }
     }
 
-    /// Adds a piece to the sums of a panel's filters.
-    ///
-    /// # Safety
-    /// The piece is of this problem, and nothing else writes these sums.
-    unsafe fn channel_sums(&self, piece: &Piece<A>, tile: usize, to: *mut A) {
-        let Piece { images, rows, b, fresh, .. } = *piece;
-        let (_, column, width) = self.panel(tile);
-        let columns = self.axes[1].results;
-        let dense = b.row == columns as isize * b.pixel;
-        let runs = if dense { 1 } else { rows };
-        for (image, row) in (0..images).flat_map(|image| (0..runs).map(move |row| (image, row))) {
-            let start = b.start.wrapping_offset(image as isize * b.image + row as isize * b.row);
-            for first in (column..column + width).step_by(WIDEST) {
-                let mut sums = [A::ZERO; WIDEST];
-                let panel = Panel {
-                    b: start.wrapping_add(first),
-                    b_k: b.pixel,
-                    b_column: 1,
-                    k: if dense { rows * columns } else { columns },
-                    columns: WIDEST.min(column + width - first),
-                    to: sums.as_mut_ptr(),
-                };
-                // SAFETY: the caller's duty; the sums have room for a panel.
-                unsafe {
-                    (self.kernels.column_sums)(&panel);
-                    for (number, &sum) in sums.iter().enumerate().take(panel.columns) {
-                        let to = to.wrapping_add(first + number);
-                        *to = if fresh && image == 0 && row == 0 { sum } else { sum.plus(*to) };
-                    }
-                }
-            }
-        }
-    }
-
     /// Adds up the partial sums of this thread's share of the result.
     fn gather(&self, context: &Context<'_>, thread: usize) {
-        let add = |mine: Range<usize>, at: &dyn Fn(usize) -> *mut A| {
-            for partial in 1..self.partials {
-                for element in mine.clone() {
-                    // SAFETY: the partial sums were computed; threads add up different elements.
-                    unsafe {
-                        let to = at(0).wrapping_add(element);
-                        *to = (*to).plus(*at(partial).wrapping_add(element));
-                    }
-                }
-            }
-        };
-        let mine = share(self.len(), GRAIN, self.parts, thread);
-        add(mine.clone(), &|partial| self.partial(context, partial));
-        // SAFETY: as above; the first partial sum is the whole now.
+        let mine = self.partials.elements(self.partials.len, self.parts, thread);
+        let at = |number| self.partials.at::<A>(context, number, self.finish.target(context));
+        // SAFETY: the partial sums were computed; the shares of the threads are disjoint.
         unsafe {
+            self.partials.add(mine.clone(), at);
             if !self.finish.is_plain::<A>() {
-                let sums = self.partial(context, 0).wrapping_add(mine.start);
-                self.finish.run(context, mine, sums.cast_const(), context.scratch(thread));
+                let sums = at(0).wrapping_add(mine.start).cast_const();
+                self.finish.run(context, mine, sums, context.scratch(thread));
             }
-            if let Some((place, dtype)) = self.sums {
-                let mine = share(self.filters(), GRAIN, self.parts, thread);
-                add(mine.clone(), &|partial| self.sums(context, partial));
-                let sums = self.sums(context, 0).wrapping_add(mine.start);
-                let to = context.at::<u8>(place).wrapping_add(mine.start * dtype.size());
-                A::store(dtype)(sums, to, 1, mine.len());
-            }
+            self.partials.finish_channels::<A>(context, self.parts, thread);
         }
     }
 }
@@ -303,7 +202,7 @@ impl<A: Number + Vectored> Weights<A> {
 impl<A: Number + Vectored> Launch for Weights<A> {
     fn run(&self, context: &Context<'_>) -> Result<(), Error> {
         context.team.run(self.parts, &|thread| self.part(context, thread));
-        if self.partials > 1 || self.sums.is_some() || !self.finish.is_plain::<A>() {
+        if self.partials.count > 1 || self.partials.has_channel_sums() || !self.finish.is_plain::<A>() {
             context.team.run(self.parts, &|thread| self.gather(context, thread));
         }
         Ok(())
@@ -314,7 +213,6 @@ impl<A: Number + Vectored> Launch for Weights<A> {
     }
 
     fn scratch_shared(&self) -> usize {
-        let sums = if self.sums.is_some() { self.partials * self.filters() } else { 0 };
-        (self.stored() * self.len() + sums) * size_of::<A>()
+        self.partials.scratch() * size_of::<A>()
     }
 }

@@ -7,195 +7,26 @@
 use super::filters::{Filters, Form};
 use super::geometry::Axis;
 use super::source::{Pieces, Source};
+use super::transform::{Kind, Move};
 use super::vectors::{Vectored, Vectors};
 use super::{Finish, Problem, WORTH};
 use crate::Error;
 use crate::conv::ConvPass;
 use crate::cpu::{Context, Cpu, Launch, rows::Number, share};
-use crate::gemm::cpu::microkernel::{Kernels, Real, Run, Simd, Tile};
+use crate::gemm::cpu::microkernel::{Kernels, Real, Run, Tile};
 
 /// Matrices: the elements of a transformed square.
-const PLANES: usize = 16;
+pub(super) const PLANES: usize = 16;
 /// Elements between planes besides their own: planes a power of two apart would meet in the same sets of the cache.
-const GAP: usize = 16;
-
-/// Which transform.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
-    /// 4x4 pixels to planes.
-    Pixels,
-    /// 3x3 taps to planes.
-    Filter,
-    /// Planes to 2x2 results.
-    Results,
-}
-
-/// A row of squares to be transformed: where they lie in images and in planes.
-#[derive(Clone, Copy)]
-pub(super) struct Move<T> {
-    pub(super) image: *mut T,
-    pub(super) row: isize,
-    pub(super) pixel: isize,
-    /// Elements from one square to the next.
-    pub(super) square: isize,
-    pub(super) planes: *mut T,
-    pub(super) plane: usize,
-    /// Elements from one square to the next in a plane.
-    pub(super) element: usize,
-    pub(super) squares: usize,
-    /// Rows and columns of results that there are.
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    pub(super) channels: usize,
-}
-
-/// A transform along one axis, which maps `N` elements to `M`.
-trait Side<const N: usize, const M: usize> {
-    unsafe fn apply<S: Simd<T>, T: From<f32>>(x: [S::V; N]) -> [S::V; M];
-}
-
-struct Pixels;
-struct Filter;
-struct Results;
-
-/// `a - b`, without rounding the product.
-#[inline(always)]
-unsafe fn minus<S: Simd<T>, T: From<f32>>(a: S::V, b: S::V) -> S::V {
-    // SAFETY: the caller's duty.
-    unsafe { S::mul_add(b, S::splat(T::from(-1.0)), a) }
-}
-
-impl Side<4, 4> for Pixels {
-    #[inline(always)]
-    unsafe fn apply<S: Simd<T>, T: From<f32>>([a, b, c, d]: [S::V; 4]) -> [S::V; 4] {
-        // SAFETY: the caller's duty.
-        unsafe { [minus::<S, T>(a, c), S::add(b, c), minus::<S, T>(c, b), minus::<S, T>(b, d)] }
-    }
-}
-
-impl Side<3, 4> for Filter {
-    #[inline(always)]
-    unsafe fn apply<S: Simd<T>, T: From<f32>>([a, b, c]: [S::V; 3]) -> [S::V; 4] {
-        // SAFETY: the caller's duty.
-        unsafe {
-            let (half, less) = (S::splat(T::from(0.5)), S::splat(T::from(-0.5)));
-            let outer = S::mul_add(S::add(a, c), half, S::splat(T::from(0.0)));
-            [a, S::mul_add(b, half, outer), S::mul_add(b, less, outer), c]
-        }
-    }
-}
-
-impl Side<4, 2> for Results {
-    #[inline(always)]
-    unsafe fn apply<S: Simd<T>, T: From<f32>>([a, b, c, d]: [S::V; 4]) -> [S::V; 2] {
-        // SAFETY: the caller's duty.
-        unsafe { [S::add(a, S::add(b, c)), minus::<S, T>(minus::<S, T>(b, c), d)] }
-    }
-}
-
-/// Transforms squares of vectors: along the columns, then along the rows.
-#[inline(always)]
-unsafe fn both<F: Side<N, M>, S: Simd<T>, T: From<f32>, const N: usize, const M: usize>(
-    x: [[S::V; N]; N],
-) -> [[S::V; M]; M] {
-    // SAFETY: the caller's duty.
-    unsafe {
-        let zero = S::splat(T::from(0.0));
-        let (mut half, mut out) = ([[zero; N]; M], [[zero; M]; M]);
-        for j in 0..N {
-            let mut column = [zero; N];
-            for (i, element) in column.iter_mut().enumerate() {
-                *element = x[i][j];
-            }
-            for (i, element) in F::apply::<S, T>(column).into_iter().enumerate() {
-                half[i][j] = element;
-            }
-        }
-        for (out, half) in out.iter_mut().zip(half) {
-            *out = F::apply::<S, T>(half);
-        }
-        out
-    }
-}
-
-/// Transforms a row of squares.
-///
-/// # Safety
-/// The squares are there on either side, and the CPU has the instruction set.
-#[inline(always)]
-pub(super) unsafe fn transform<S: Simd<T>, T: From<f32>>(kind: Kind, args: &Move<T>) {
-    // SAFETY: the caller's duty.
-    unsafe {
-        match kind {
-            Kind::Pixels => to_planes::<Pixels, S, T, 4>(args),
-            Kind::Filter => to_planes::<Filter, S, T, 3>(args),
-            Kind::Results => from_planes::<Results, S, T, 2>(args),
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn to_planes<F: Side<N, 4>, S: Simd<T>, T: From<f32>, const N: usize>(args: &Move<T>) {
-    for square in 0..args.squares {
-        let from = args.image.wrapping_offset(square as isize * args.square);
-        let to = args.planes.wrapping_add(square * args.element);
-        for channel in (0..args.channels).step_by(S::LANES) {
-            // SAFETY: the caller's duty.
-            unsafe {
-                let mask = S::mask(S::LANES.min(args.channels - channel));
-                let mut x = [[S::splat(T::from(0.0)); N]; N];
-                for (i, row) in x.iter_mut().enumerate() {
-                    for (j, element) in row.iter_mut().enumerate() {
-                        let at = i as isize * args.row + j as isize * args.pixel;
-                        *element = S::load_some(from.wrapping_offset(at).wrapping_add(channel), mask);
-                    }
-                }
-                for (i, row) in both::<F, S, T, N, 4>(x).into_iter().enumerate() {
-                    for (j, element) in row.into_iter().enumerate() {
-                        S::store_some(to.wrapping_add((4 * i + j) * args.plane + channel), element, mask);
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn from_planes<F: Side<4, M>, S: Simd<T>, T: From<f32>, const M: usize>(args: &Move<T>) {
-    for square in 0..args.squares {
-        let from = args.planes.wrapping_add(square * args.element);
-        let to = args.image.wrapping_offset(square as isize * args.square);
-        let columns = args.columns - M * square;
-        for channel in (0..args.channels).step_by(S::LANES) {
-            // SAFETY: the caller's duty.
-            unsafe {
-                let mask = S::mask(S::LANES.min(args.channels - channel));
-                let mut x = [[S::splat(T::from(0.0)); 4]; 4];
-                for (i, row) in x.iter_mut().enumerate() {
-                    for (j, element) in row.iter_mut().enumerate() {
-                        *element = S::load_some(from.wrapping_add((4 * i + j) * args.plane + channel), mask);
-                    }
-                }
-                for (i, row) in both::<F, S, T, 4, M>(x).into_iter().enumerate().take(args.rows) {
-                    for (j, element) in row.into_iter().enumerate() {
-                        if j < columns {
-                            let at = i as isize * args.row + j as isize * args.pixel;
-                            S::store_some(to.wrapping_offset(at).wrapping_add(channel), element, mask);
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
+pub(super) const GAP: usize = 16;
 
 /// Channels on both sides from which on transforms pay, and the squares that one of the filters needs.
 const CHANNELS: usize = 16;
 const SQUARES: usize = 128;
 
 /// Bytes of planes that a piece of work has, and its most squares.
-const BYTES: usize = 400 << 10;
-const MOST: usize = 64;
+pub(super) const BYTES: usize = 400 << 10;
+pub(super) const MOST: usize = 64;
 
 pub(super) struct Winograd<A: Real> {
     source: Source<A>,
@@ -221,7 +52,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
         let plain = |axis: &Axis| {
             axis.classes.len() == 1 && axis.classes[0].taps.len() == 3 && axis.step == 1 && axis.advance == 1
         };
-        let squares = problem.result[0] * axes[0].results.div_ceil(2) * axes[1].results.div_ceil(2);
+        let squares = problem.sizes.images * axes[0].results.div_ceil(2) * axes[1].results.div_ceil(2);
         let channels = problem.sizes.channels.min(problem.sizes.filters);
         problem.groups == 1 && axes.iter().all(plain) && channels >= CHANNELS && squares >= SQUARES
     }
@@ -234,11 +65,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
             _ => [problem.sizes.filters, problem.sizes.channels],
         };
         let filters = Filters::new(problem, &axes, channels, kernels, Form::Packed);
-        // Squares reach beyond an odd row or column; what comes of that is dropped.
-        let axes = axes.map(|axis| {
-            let results = axis.results.next_multiple_of(2);
-            Axis { results, extent: axis.extent + results - axis.results, ..axis }
-        });
+        let axes = axes.map(Axis::in_pairs);
         let source = Source::new(problem.a, problem.dtype, axes.clone(), channels[0], kernels);
         let work = problem.products() / kernels.rate;
         let parts = (work / WORTH).clamp(1, cpu.threads);
