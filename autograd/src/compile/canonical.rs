@@ -29,15 +29,16 @@ impl Canonical {
             dims: ir.dims.clone(),
             policy,
         };
-        let mut place = Vec::with_capacity(ir.nodes.len());
+        let mut place = vec![0; ir.nodes.len()];
         let mut is_end = vec![false; ir.nodes.len()];
         ir.outputs.iter().chain(ir.updates.iter().map(|(_, value)| value)).for_each(|&end| is_end[end] = true);
-        for (n, node) in ir.nodes.iter().enumerate() {
+        for n in updates_first(ir) {
+            let node = &ir.nodes[n];
             let inputs: Vec<usize> = node.inputs.iter().map(|&input| place[input]).collect();
-            place.push(match node.leaf {
+            place[n] = match node.leaf {
                 Some(_) => builder.push(IrNode { inputs, ..node.clone() }, None),
                 None => builder.emit(node.op.clone(), &inputs, &node.origins)?,
-            });
+            };
             if is_end[n] {
                 builder.ends.resize(builder.nodes.len(), false);
                 builder.ends[place[n]] = true;
@@ -59,6 +60,22 @@ impl Canonical {
         }
         Ok(canonical)
     }
+}
+
+/// The nodes in their order, but first leaves and all that updates need: what is only returned, such as the end of a loss, then stands
+/// behind the updates and does not keep their kernels apart.
+fn updates_first(ir: &Ir) -> Vec<usize> {
+    let mut updating = vec![false; ir.nodes.len()];
+    ir.updates.iter().for_each(|&(_, value)| updating[value] = true);
+    for (n, node) in ir.nodes.iter().enumerate().rev() {
+        if updating[n] {
+            node.inputs.iter().for_each(|&input| updating[input] = true);
+        }
+    }
+    let first = |&n: &usize| updating[n] || ir.nodes[n].leaf.is_some();
+    let (mut order, rest): (Vec<usize>, Vec<usize>) = (0..ir.nodes.len()).partition(first);
+    order.extend(rest);
+    order
 }
 
 /// The list under construction.

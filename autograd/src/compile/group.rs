@@ -1,7 +1,7 @@
 //! Which ops become one kernel.
 //!
 //! One walk from the last node to the first: by the time a node is reached, all its consumers have their kernels. An
-//! elementwise node joins the kernel of its consumers if they all belong to one; a product or a reduction takes the map of
+//! elementwise node joins the kernel of its consumers if they all belong to one, or the others come later; a product or a reduction takes the map of
 //! all its consumers as its epilogue; a map that only a reduction reads becomes its prologue. Cheap nodes over leaves
 //! (a one-hot, a mask) and scalars are computed again by whoever needs them. None of this can make a cycle: what joins a
 //! kernel is read by nothing else.
@@ -287,21 +287,30 @@ impl<'a> Grouping<'a> {
     fn pull(&mut self, n: usize, group: usize) {
         let root = self.groups[group].root;
         let space = &self.ty(root).shape;
-        // A prologue has one result, which the reduction takes: what a call returns cannot leave it.
+        // A prologue has one result, which the reduction takes: what others read, or a call returns, cannot leave it. From
+        // other groups it can, if whoever reads it comes after the group's last member.
+        let is_prologue = self.groups[group].is_prologue;
+        let waits = |consumer: usize| consumer > root && !is_prologue;
         let joins = self.policy.fuse
-            && !(self.groups[group].is_prologue && self.is_end[n])
+            && !(is_prologue && self.is_end[n])
             && !self.elsewhere[n]
             && self.is_elementwise(n)
             && self.group_of[n].is_none()
             && self.groups[group].size < LARGEST
             && self.same_shape(&self.ty(n).shape, space)
-            && self.consumers[n].iter().all(|&consumer| self.group_of[consumer] == Some(group));
+            && self.consumers[n].iter().all(|&consumer| self.group_of[consumer] == Some(group) || waits(consumer));
         if joins {
             self.group_of[n] = Some(group);
             self.groups[group].size += 1 + self.node(n).inputs.len();
         } else {
             self.need_operand(n, Some(group));
         }
+    }
+
+    /// Whether a group's member is returned, or read by other kernels.
+    pub(super) fn leaves(&self, n: usize) -> bool {
+        let read = || self.consumers[n].iter().any(|&consumer| self.group_of[consumer] != self.group_of[n]);
+        self.is_end[n] || (self.needed[n] && read())
     }
 
     fn need_operand(&mut self, n: usize, group: Option<usize>) {

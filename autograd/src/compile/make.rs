@@ -157,7 +157,7 @@ impl Maker<'_> {
         let mut leaving = Vec::new();
         for member in members {
             let value = self.computed(member, &mut body)?;
-            if member == root || self.grouping.is_end[member] {
+            if member == root || self.grouping.leaves(member) {
                 body.expr.output(value, self.grouping.ty(member).dtype)?;
                 leaving.push(member);
             }

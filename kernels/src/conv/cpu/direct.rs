@@ -135,7 +135,7 @@ impl<A: Number + Vectored> Direct<A> {
                                     (vectors.depthwise)(&tile, count, panel.width);
                                 } else {
                                     tile.merge();
-                                    self.kernels.column(tile, count, panel.width);
+                                    self.kernels.column(&mut tile, count, panel.width);
                                 }
                             }
                         }

@@ -177,7 +177,7 @@ impl<A: Number + Vectored> Weights<A> {
             unsafe {
                 match self.depthwise {
                     Some(vectors) => (vectors.depthwise_weights)(&tile, width),
-                    None => self.kernels.column(tile, height, width),
+                    None => self.kernels.column(&mut tile, height, width),
                 }
             }
         }

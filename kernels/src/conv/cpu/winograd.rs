@@ -177,7 +177,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
                 }
                 for (number, panel) in self.filters.panels(context).enumerate() {
                     for element in 0..PLANES {
-                        let tile = Tile {
+                        let mut tile = Tile {
                             runs: [Run::ONCE; 2],
                             k: self.channels[0],
                             a: pixels.wrapping_add(element * plane),
@@ -190,7 +190,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
                             last: self.kernels.lanes,
                             accumulate: false,
                         };
-                        self.kernels.column(tile, count, panel.width);
+                        self.kernels.column(&mut tile, count, panel.width);
                     }
                     for (image, line, square) in lines() {
                         let args = Move {

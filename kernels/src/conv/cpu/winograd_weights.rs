@@ -158,7 +158,7 @@ impl<A: Number + Vectored + From<f32>> WinogradWeights<A> {
         let width = 2 * self.kernels.lanes;
         for element in 0..PLANES {
             for first in (0..filters.len()).step_by(width) {
-                let tile = Tile {
+                let mut tile = Tile {
                     runs: [Run::ONCE; 2],
                     k: count,
                     a: planes[0].wrapping_add(element * plane[0]),
@@ -172,7 +172,7 @@ impl<A: Number + Vectored + From<f32>> WinogradWeights<A> {
                     accumulate: !piece.fresh,
                 };
                 // SAFETY: the caller's duty.
-                unsafe { self.kernels.column(tile, channels, width.min(filters.len() - first)) }
+                unsafe { self.kernels.column(&mut tile, channels, width.min(filters.len() - first)) }
             }
         }
     }

@@ -162,7 +162,7 @@ impl<T: Real> Compute for Direct<T> {
                         }
                         (tile.b, tile.b_k) = (scratch.cast(), self.width() as isize);
                     }
-                    self.kernels.column(tile, rows, width);
+                    self.kernels.column(&mut tile, rows, width);
                 }
                 column += width;
             }

@@ -165,7 +165,7 @@ impl Compute for Half {
                                     to,
                                 );
                             }
-                            let tile = Tile {
+                            let mut tile = Tile {
                                 runs: [Run::ONCE; 2],
                                 k,
                                 a: block_a,
@@ -178,7 +178,7 @@ impl Compute for Half {
                                 last: 0,
                                 accumulate: done > 0,
                             };
-                            self.kernels.column(tile, rows.len(), panel.len());
+                            self.kernels.column(&mut tile, rows.len(), panel.len());
                         }
                     }
                     done += k;

@@ -144,12 +144,13 @@ pub(crate) struct Kernels<T: 'static> {
 
 impl<T> Kernels<T> {
     /// Computes `rows` rows of C in a panel of at most two vectors: the tiles below each other. The first of them is given,
-    /// but for the number of its last columns.
+    /// but for the number of its last columns; it is used up. (Copied, it would be read before its parts have arrived in the
+    /// cache, which tiny products feel.)
     ///
     /// # Safety
     /// The tile's pointers are good for so many rows and columns, and the machine has the kernels' instruction set.
     #[inline]
-    pub(crate) unsafe fn column(&self, mut tile: Tile<T>, rows: usize, columns: usize) {
+    pub(crate) unsafe fn column(&self, tile: &mut Tile<T>, rows: usize, columns: usize) {
         let vectors = 1 + usize::from(columns > self.lanes);
         tile.last = columns - (vectors - 1) * self.lanes;
         // Divisions would be half of the time that a tiny product takes.
@@ -160,7 +161,7 @@ impl<T> Kernels<T> {
             // Tiles of nearly equal height: a low one cannot fill the multiplier's pipeline.
             let height = height + usize::from(number < higher);
             // SAFETY: the caller's duty.
-            unsafe { (self.tiles[height - 1][vectors - 1])(&tile) }
+            unsafe { (self.tiles[height - 1][vectors - 1])(tile) }
             tile.a = tile.a.wrapping_offset(height as isize * tile.a_row);
             tile.c = tile.c.wrapping_add(height * tile.c_row);
         }

@@ -215,6 +215,8 @@ const WORTH: usize = if cfg!(test) { 1 } else { 1500 };
 
 struct Gemms {
     compute: Box<dyn Compute>,
+    /// All of C, if one thread computes it in one block.
+    whole: Option<Region>,
     /// What `compute` says of itself, asked once.
     grain: (usize, usize),
     most_rows: usize,
@@ -245,7 +247,10 @@ fn grid(compute: &dyn Compute, problem: &Problem, parts: usize, epilogue: bool) 
 impl Launch for Gemms {
     #[inline]
     fn run(&self, context: &Context<'_>) -> Result<(), Error> {
-        if self.parts == 1 {
+        if let Some(whole) = &self.whole {
+            // SAFETY: no other thread is at work.
+            unsafe { self.whole(context, whole) }
+        } else if self.parts == 1 {
             self.part(context, 0);
         } else {
             context.team.run(self.parts, &|thread| self.part(context, thread));
@@ -271,7 +276,38 @@ impl Gemms {
         };
         let (grain, most_rows) = (compute.grain(), compute.most_rows());
         let (scratch, result_size) = (compute.scratch().next_multiple_of(64), compute.result_size());
-        Gemms { compute, grain, most_rows, scratch, result_size, problem, epilogue, parts, split }
+        let most = epilogue.as_ref().map_or((most_rows, usize::MAX), |epilogue| epilogue.block);
+        let fits = parts == 1 && problem.batches == 1 && problem.m <= most.0 && problem.n <= most.1;
+        let whole = (fits && problem.m > 0 && problem.n > 0).then(|| Region {
+            batch: 0,
+            rows: 0..problem.m,
+            columns: 0..problem.n,
+        });
+        Gemms { compute, whole, grain, most_rows, scratch, result_size, problem, epilogue, parts, split }
+    }
+
+    /// Computes all of C in one block.
+    ///
+    /// # Safety
+    /// `whole` is all of C, and fits a block; no other thread is at work.
+    unsafe fn whole(&self, context: &Context<'_>, whole: &Region) {
+        let problem = &self.problem;
+        let scratch = context.scratch(0);
+        // SAFETY: verified operands; see also `region`.
+        unsafe {
+            if let Some(sums) = problem.sums {
+                self.compute.sums(context, problem, sums, 0..problem.n);
+            }
+            let Some(epilogue) = &self.epilogue else {
+                let target = Target { start: context.at(problem.c), row: problem.n };
+                return self.compute.region(context, problem, whole, target, scratch);
+            };
+            let panel = scratch.wrapping_add(self.scratch);
+            let target = Target { start: panel, row: problem.n };
+            self.compute.region(context, problem, whole, target, scratch);
+            let rest = panel.wrapping_add(epilogue.bytes());
+            epilogue.blocks.run(context, 0..problem.m * problem.n, panel, std::ptr::null_mut(), rest);
+        }
     }
 
     fn part(&self, context: &Context<'_>, thread: usize) {
