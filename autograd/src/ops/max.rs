@@ -25,7 +25,7 @@ reduction_methods! {
 }
 
 /// The gradient of an extreme: the cotangent, divided among the elements that are equal to it.
-pub(super) fn share(v: &Vjp, axes: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad {
+pub(super) fn share(v: &Vjp, axes: &[usize], keep: Keep<'_>) -> Grad {
     let place = Location::caller();
     let Ok(dtype) = v.cotangent.dtype() else { return Grad::Disconnected };
     let axes: Vec<isize> = axes.iter().map(|&axis| axis as isize).collect();

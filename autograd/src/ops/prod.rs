@@ -6,7 +6,7 @@ use super::reduction::{ReduceRule, reduction_methods};
 /// The product along axes; the derivative by a factor is the product of the others.
 const PROD: ReduceRule = ReduceRule { name: "prod", op: ReduceOp::Prod, vjp: factors };
 
-fn factors(v: &Vjp, axes: &[usize], keep: &dyn Fn(&Tensor) -> Tensor) -> Grad {
+fn factors(v: &Vjp, axes: &[usize], keep: Keep<'_>) -> Grad {
     Grad::Some(match v.inputs[0].shape() {
         Ok(shape) => others(&v.inputs[0], &shape, axes) * keep(&v.cotangent),
         Err(_) => v.inputs[0].clone(),

@@ -3,6 +3,9 @@
 use super::prelude::*;
 use std::fmt;
 
+/// Gives a tensor of the result's shape the reduced axes back, with size 1.
+pub(super) type Keep<'a> = &'a dyn Fn(&Tensor) -> Tensor;
+
 /// What tells the reductions apart.
 #[derive(Clone, Copy)]
 pub(super) struct ReduceRule {
@@ -10,8 +13,8 @@ pub(super) struct ReduceRule {
     pub(super) name: &'static str,
     /// What is computed.
     pub(super) op: ReduceOp,
-    /// The gradient by axes; the function gives a tensor of the result's shape the reduced axes back, with size 1.
-    pub(super) vjp: fn(&Vjp, &[usize], &dyn Fn(&Tensor) -> Tensor) -> Grad,
+    /// The gradient by axes.
+    pub(super) vjp: fn(&Vjp, &[usize], Keep<'_>) -> Grad,
 }
 
 /// A reduction over axes that disappear from the shape.

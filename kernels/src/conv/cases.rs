@@ -191,7 +191,8 @@ pub(crate) fn cases() -> Result<Vec<Case>, Error> {
 
 /// Operands that lie in other ways than in order: guards on either side show what is read beyond the view.
 fn views(cases: &mut Vec<Case>) -> Result<(), Error> {
-    let views: [(&str, fn(usize, isize) -> isize); 6] = [
+    type Stride = fn(usize, isize) -> isize;
+    let views: [(&str, Stride); 6] = [
         ("backwards", |_, stride| -stride),
         ("every other", |_, stride| 2 * stride),
         ("padded channels", |axis, stride| if axis == 3 { 1 } else { 3 * stride }),

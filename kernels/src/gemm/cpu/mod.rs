@@ -278,7 +278,7 @@ impl Gemms {
         let (scratch, result_size) = (compute.scratch().next_multiple_of(64), compute.result_size());
         let most = epilogue.as_ref().map_or((most_rows, usize::MAX), |epilogue| epilogue.block);
         let fits = parts == 1 && problem.batches == 1 && problem.m <= most.0 && problem.n <= most.1;
-        let whole = (fits && problem.m > 0 && problem.n > 0).then(|| Region {
+        let whole = (fits && problem.m > 0 && problem.n > 0).then_some(Region {
             batch: 0,
             rows: 0..problem.m,
             columns: 0..problem.n,
