@@ -85,6 +85,30 @@ fn a_dense_layer_and_its_step_are_few_kernels() {
 }
 
 #[test]
+fn what_later_kernels_read_leaves_the_kernel_that_computes_it() {
+    let g = Graph::new();
+    let x = g.placeholder("x", DType::F32, [Some(5), Some(3)]);
+    let w = g.variable("w", Array::from_fn(DType::F32, &[3, 3], |i| (i as f64 * 0.7).sin()));
+    let z = x.matmul(&w) + 0.5;
+    // `z` and its sigmoid are results of one product; both are read by the next.
+    let y = z.sigmoid().matmul(&w) * &z;
+    let step = w.becomes(&(&w - y.square().sum().grad(&[&w]).remove(0) * 0.1));
+    let f = |policy| g.function(&[&x], &[&y]).policy(policy).compile().unwrap();
+    let lines = kernels(&f(Policy::OPTIMISED), &[&[5, 3]]);
+    assert!(lines.len() == 2 && lines[0].contains("sigmoid"), "{lines:?}");
+    // What only the fetched loss needs comes after the update, whose kernels it does not keep apart.
+    let loss = y.square().mean();
+    let count = |outputs: &[&Tensor]| {
+        let f = g.function(&[&x], outputs).updates(std::slice::from_ref(&step)).compile().unwrap();
+        kernels(&f, &[&[5, 3]]).len()
+    };
+    assert_eq!(count(&[&loss]), count(&[]) + 1);
+    let feed = Array::from_fn(DType::F32, &[5, 3], |i| (i as f64 * 0.3).cos()).unwrap();
+    let value = |policy| f(policy).call(&mut session(), &[(&feed).into()]).unwrap().remove(0);
+    assert!(value(Policy::OPTIMISED).max_abs_diff(&value(Policy::PLAIN)).unwrap() < 1e-5);
+}
+
+#[test]
 fn kernels_do_not_know_open_sizes() {
     // semantics 5.5
     let g = Graph::new();

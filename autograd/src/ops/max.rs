@@ -2,7 +2,7 @@
 
 use super::cast::cast;
 use super::prelude::*;
-use super::reduction::{ReduceRule, reduction_methods};
+use super::reduction::{Keep, ReduceRule, reduction_methods};
 
 /// The largest element along axes; ties share the gradient evenly.
 pub(super) const MAX: ReduceRule = ReduceRule { name: "max", op: ReduceOp::Max, vjp: share };

@@ -1,7 +1,7 @@
 //! `prod` along axes.
 
 use super::prelude::*;
-use super::reduction::{ReduceRule, reduction_methods};
+use super::reduction::{Keep, ReduceRule, reduction_methods};
 
 /// The product along axes; the derivative by a factor is the product of the others.
 const PROD: ReduceRule = ReduceRule { name: "prod", op: ReduceOp::Prod, vjp: factors };

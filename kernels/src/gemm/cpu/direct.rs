@@ -1,6 +1,6 @@
 //! `f32` and `f64`: panels of B as wide as two vectors, under them tiles of a few rows.
 
-use super::microkernel::{Kernels, Real, Run, Tile, WIDE};
+use super::microkernel::{Kernels, Real, Run, Tile, TileFn, WIDE};
 use super::pack::{self, Dots, Panel};
 use super::{Compute, Problem, Region, Target};
 use crate::cpu::{Context, Cpu, Place};
@@ -27,6 +27,8 @@ pub(super) struct Direct<T: Real> {
     kernels: &'static Kernels<T>,
     packing: Packing,
     depth: usize,
+    /// The kernel of a product that is one tile, and the columns of its last vector.
+    single: Option<(TileFn<T>, usize)>,
 }
 
 impl<T: Real> Direct<T> {
@@ -41,7 +43,12 @@ impl<T: Real> Direct<T> {
             (_, 1) => Packing::Columns,
             _ => Packing::Scattered,
         };
-        Direct { kernels, packing, depth: problem.depth() }
+        let (vectors, tiles) = (problem.n.div_ceil(kernels.lanes), kernels.tiles.len());
+        let fits = problem.batches == 1 && (1..=tiles).contains(&problem.m) && (1..=2).contains(&vectors);
+        let fits = fits && problem.depth() == problem.k && packing == Packing::None;
+        let single =
+            fits.then(|| (kernels.tiles[problem.m - 1][vectors - 1], problem.n - (vectors - 1) * kernels.lanes));
+        Direct { kernels, packing, depth: problem.depth(), single }
     }
 
     /// Columns of a panel.
@@ -93,6 +100,25 @@ impl<T: Real> Compute for Direct<T> {
         target: Target,
         scratch: *mut u8,
     ) {
+        if let Some((kernel, last)) = self.single
+            && (region.rows.len(), region.columns.len()) == (problem.m, problem.n)
+        {
+            let tile = Tile {
+                runs: [Run::ONCE; 2],
+                k: problem.k,
+                a: context.at(problem.a),
+                a_row: problem.a_row,
+                a_k: problem.a_k,
+                b: context.at(problem.b),
+                b_k: problem.b_k,
+                c: target.start.cast(),
+                c_row: target.row,
+                last,
+                accumulate: false,
+            };
+            // SAFETY: the caller vouches for operands and target; the kernel is one of the device's instruction set.
+            return unsafe { kernel(&tile) };
+        }
         let (at_a, at_b) = problem.offsets(region.batch);
         let a = context.at::<T>(problem.a).wrapping_offset(at_a + region.rows.start as isize * problem.a_row);
         let b = context

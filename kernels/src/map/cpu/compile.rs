@@ -5,7 +5,7 @@
 //! reused as soon as their value is dead, or in the operands' memory itself.
 
 use super::{
-    Blocks, Load, Port, Source, Store, View, few,
+    Blocks, Few, Load, Port, Source, Store, View, few,
     vector::{self, Arg, Fused, Kernel, LANES, Op},
     walk::Walk,
 };
@@ -438,6 +438,25 @@ impl Compiler<'_> {
         }
     }
 
+    /// Where the instructions of a few elements find memory.
+    fn places(&self) -> Few {
+        let mut few = Few { places: Vec::new(), given_in: None, given_out: None };
+        few.places.extend(self.uniforms.iter().map(|&(base, place)| (base, place, 0)));
+        for load in &self.loads {
+            match load.source {
+                Source::Place(place) => few.places.push((load.base, place, load.size)),
+                Source::Given | Source::Index { .. } => few.given_in = Some(load.base),
+            }
+        }
+        for store in &self.stores {
+            match store.source {
+                Source::Place(place) => few.places.push((store.base, place, store.size)),
+                Source::Given | Source::Index { .. } => few.given_out = Some(store.base),
+            }
+        }
+        few
+    }
+
     /// Gives every value a register for as long as it lives, and ends the compilation.
     fn finish(mut self, len: usize) -> Blocks {
         let mut last = vec![0; self.sizes.len()];
@@ -474,6 +493,7 @@ impl Compiler<'_> {
             ops.push(self.op(draft.kernel, home, &draft.from));
         }
         let bases = usize::from(self.next_base());
+        let few = self.few.then(|| self.places());
         Blocks {
             len,
             block: self.block,
@@ -483,7 +503,7 @@ impl Compiler<'_> {
             uniforms: self.uniforms,
             prelude: self.prelude,
             loads: self.loads,
-            few: self.few,
+            few,
             body: ops,
             stores: self.stores,
             cost: self.cost,

@@ -113,11 +113,19 @@ pub(crate) struct Blocks {
     /// What is computed once a run.
     prelude: Vec<Op>,
     loads: Vec<Load>,
-    /// Whether there is at most one group of elements, which the instructions themselves fetch and put away.
-    few: bool,
+    /// Set if there is at most one group of elements, which the instructions themselves fetch and put away.
+    few: Option<Few>,
     body: Vec<Op>,
     stores: Vec<Store>,
     cost: f64,
+}
+
+/// Where the instructions of a [`Blocks`] of a few elements find memory.
+struct Few {
+    /// Base, place of the first element, bytes from one element to the next (none for what is one element).
+    places: Vec<(usize, Place, usize)>,
+    given_in: Option<usize>,
+    given_out: Option<usize>,
 }
 
 /// Where a port's memory is.
@@ -201,33 +209,57 @@ impl Blocks {
             return;
         }
         let bases = scratch.cast::<*mut u8>();
-        // SAFETY: the table of bases and the registers lie in the scratch as the compiler laid them out; operands were
-        // verified to have memory for every index. The constants are only read.
+        // SAFETY: the table of bases lies in the scratch as the compiler laid it out; operands were verified to have memory
+        // for every index. The constants are only read.
         unsafe {
-            let registers = scratch.add(self.table);
-            bases.write(registers);
+            bases.write(scratch.add(self.table));
             bases.add(1).write(self.constants.as_ptr().cast::<u8>().cast_mut());
-            for &(base, place) in &self.uniforms {
-                bases.add(base).write(context.at(place));
-            }
-            for op in &self.prelude {
-                op.run(bases, 1);
-            }
-            if self.few {
-                for load in &self.loads {
-                    bases.add(load.base).write(load.source.start(
-                        context,
-                        range.start * load.size,
-                        given_in.cast_mut(),
-                    ));
+            if let Some(few) = &self.few {
+                for &(base, place, size) in &few.places {
+                    bases.add(base).write(context.at::<u8>(place).wrapping_add(range.start * size));
                 }
-                for store in &self.stores {
-                    bases.add(store.base).write(store.source.start(context, range.start * store.size, given_out));
+                if let Some(base) = few.given_in {
+                    bases.add(base).write(given_in.cast_mut());
+                }
+                if let Some(base) = few.given_out {
+                    bases.add(base).write(given_out);
+                }
+                for op in &self.prelude {
+                    op.run(bases, 1);
                 }
                 for op in &self.body {
                     op.run(bases, range.len());
                 }
                 return;
+            }
+            self.run_blocks(context, range, given_in, given_out, scratch);
+        }
+    }
+
+    /// As [`run`](Blocks::run), of which it is the part for more than a few elements. (A function of its own: the other part
+    /// then does not pay for its variables.)
+    ///
+    /// # Safety
+    /// As `run`, which has written the first two bases.
+    #[inline(never)]
+    unsafe fn run_blocks(
+        &self,
+        context: &Context<'_>,
+        range: Range<usize>,
+        given_in: *const u8,
+        given_out: *mut u8,
+        scratch: *mut u8,
+    ) {
+        let bases = scratch.cast::<*mut u8>();
+        // SAFETY: the table of bases and the registers lie in the scratch as the compiler laid them out; operands were
+        // verified to have memory for every index. The constants are only read.
+        unsafe {
+            let registers = scratch.add(self.table);
+            for &(base, place) in &self.uniforms {
+                bases.add(base).write(context.at(place));
+            }
+            for op in &self.prelude {
+                op.run(bases, 1);
             }
             let mut flat = range.start;
             while flat < range.end {
