@@ -51,6 +51,14 @@ fn an_augmented_training_repeats_whoever_prepares_its_batches() {
     let path = folder.path("last.ckpt");
     weights(1, [augmented(2).seed(9).checkpoint(&path)]);
     assert_eq!(weights(1, [augmented(3).seed(9)]), weights(2, [augmented(3).resume(&path)]));
+    // semantics 9.16
+    let error = model(1).fit(&digits(), fit(3).resume(&path)).unwrap_err().to_string();
+    assert!(error.contains("augmentation of its training is Augmentation") && error.contains("here none"), "{error}");
+    weights(1, [augmented(2).seed(9).shuffle(false).checkpoint(&path)]);
+    let plain = |fit: Fit| fit.shuffle(false);
+    assert_eq!(weights(1, [plain(augmented(3).seed(9))]), weights(2, [plain(augmented(3)).resume(&path)]));
+    let error = model(1).fit(&digits(), plain(augmented(3).seed(1)).resume(&path)).unwrap_err().to_string();
+    assert!(error.contains("with seed 9, here not shuffled, with seed 1"), "{error}");
 }
 
 #[test]

@@ -120,8 +120,8 @@ impl Fit {
 
     /// Goes on from a checkpoint that [`ModelCheckpoint`] wrote, with the bits of a training that was never interrupted:
     /// weights, what the optimiser remembers, epoch and batch, history and what callbacks remember are taken from the
-    /// file. Model, data, batch size, order and augmentation must be those of that training, callbacks must be given again in the same
-    /// order; the number of epochs, which counts from the beginning, may be another.
+    /// file. Model, data, batch size, order and augmentation must be those of that training, callbacks must be given again
+    /// in the same order; the number of epochs, which counts from the beginning, may be another.
     ///
     /// ```
     /// # use wengert_nn::{layers::Dense, models::Sequential, training::Fit};
@@ -155,9 +155,9 @@ impl Sequential {
     ///
     /// # Errors
     /// When the model was not compiled; when the data do not fit it: wrong shape, NaN or infinity, a label out of range, no
-    /// examples, images too small to be changed; when the batch size is 0; when the checkpoint to go on from cannot be read or belongs to another model or
-    /// training, and then nothing changes; when a callback fails or a checkpoint cannot be written, and then the model keeps
-    /// what it learned.
+    /// examples, images too small to be changed; when the batch size is 0; when the checkpoint to go on from cannot be
+    /// read or belongs to another model or training, and then nothing changes; when a callback fails or a checkpoint cannot
+    /// be written, and then the model keeps what it learned.
     pub fn fit(&mut self, data: &Dataset, fit: Fit) -> Result<History, Error> {
         let Fit {
             epochs,
@@ -196,7 +196,14 @@ impl Sequential {
             names.extend(measured.iter().map(|name| format!("val_{name}")));
         }
         let columns: Vec<&str> = names.iter().map(String::as_str).chain(["seconds", "samples_per_second"]).collect();
-        let mut course = Course { first: self.epochs(), batch_size, examples: train.len(), shuffle: None };
+        let mut course = Course {
+            first: self.epochs(),
+            batch_size,
+            examples: train.len(),
+            seed: seed.unwrap_or(self.default_seed()),
+            shuffle,
+            augmentation: augmentation.as_ref().map(|augmentation| format!("{augmentation:?}")),
+        };
         let (mut position, mut history) = (Position::first(measured.len()), History::new(columns.iter().copied()));
         let mut states = vec![];
         if let Some(path) = resume {
@@ -204,18 +211,16 @@ impl Sequential {
             from.check_data(&train)?;
             let saved = Saved::read(&mut from, &columns, measured.len())?;
             course.first = saved.course.first;
-            course.shuffle = shuffle.then(|| seed.or(saved.course.shuffle).unwrap_or(self.default_seed()));
+            course.seed = seed.unwrap_or(saved.course.seed);
             saved.check(&from, &course, loader.len(), callbacks.len())?;
             // Once before the model changes, so that a state that does not fit changes nothing.
             remind(&mut callbacks, &saved.callbacks).map_err(|error| error.context(&path.display().to_string()))?;
             self.restore(&mut from)?;
             (position, history, states) = (saved.position, saved.history, saved.callbacks);
-        } else {
-            course.shuffle = shuffle.then(|| seed.unwrap_or(self.default_seed()));
         }
-        let mut loader = course.shuffle.map_or(loader.clone(), |seed| loader.shuffle(seed));
+        let mut loader = if shuffle { loader.shuffle(course.seed) } else { loader };
         if let Some(augmentation) = augmentation {
-            loader = loader.augment(augmentation, course.shuffle.or(seed).unwrap_or(self.default_seed()))?;
+            loader = loader.augment(augmentation, course.seed)?;
         }
         if let Some(prefetch) = prefetch {
             loader = loader.prefetch(prefetch);

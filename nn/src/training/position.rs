@@ -1,4 +1,10 @@
 //! Where a training is, and how it goes on there.
+//!
+//! In a checkpoint the JSON `fit` says `first` (epochs before this training), `batch_size`, `examples`, `seed`, `shuffle`,
+//! `augmentation`, `epoch` (from 1), `batch` (how many of it are done), `done` (examples in them), `stopped` and `columns` (of
+//! the history). Arrays of `f64` have what is measured: `:fit/history` `[columns, epochs]`, `:fit/totals` (sums over the
+//! epoch so far), `:fit/seconds`. `:callback/0/number/best` is a number that the first callback remembers,
+//! `:callback/0/array/000000/weights` the first of several arrays.
 
 use super::{Callback, History, State};
 use crate::Error;
@@ -13,8 +19,11 @@ pub(super) struct Course {
     pub(super) first: u64,
     pub(super) batch_size: usize,
     pub(super) examples: usize,
-    /// The seed of the examples' order.
-    pub(super) shuffle: Option<u64>,
+    /// The seed of the examples' order and changes.
+    pub(super) seed: u64,
+    pub(super) shuffle: bool,
+    /// How examples are changed, in words.
+    pub(super) augmentation: Option<String>,
 }
 
 /// Where a training is.
@@ -58,7 +67,9 @@ impl Position {
             "first": course.first,
             "batch_size": course.batch_size,
             "examples": course.examples,
+            "seed": course.seed,
             "shuffle": course.shuffle,
+            "augmentation": course.augmentation,
             "epoch": self.epoch,
             "batch": self.batch,
             "done": self.examples,
@@ -131,10 +142,9 @@ impl Saved {
             first: number("first")?,
             batch_size: count("batch_size")?,
             examples: count("examples")?,
-            shuffle: match &fit["shuffle"] {
-                Value::Null => None,
-                seed => Some(seed.as_u64().ok_or_else(|| wrong("shuffle"))?),
-            },
+            seed: number("seed")?,
+            shuffle: fit["shuffle"].as_bool().ok_or_else(|| wrong("shuffle"))?,
+            augmentation: fit["augmentation"].as_str().map(str::to_owned),
         };
         // What the epoch's order begins with must not overflow when epochs are added.
         if course.first > u64::from(u32::MAX) || position.epoch > u32::MAX as usize {
@@ -171,12 +181,17 @@ impl Saved {
             return Err(from.damaged(format!("it stands after batch {} of {batches}", self.position.batch)));
         }
         let own = &self.course;
-        let shuffled =
-            |seed: Option<u64>| seed.map_or("not shuffled".into(), |seed| format!("shuffled by seed {seed}"));
+        let order = |course: &Course| match (course.shuffle, &course.augmentation) {
+            (true, _) => format!("shuffled by seed {}", course.seed),
+            (false, Some(_)) => format!("not shuffled, with seed {}", course.seed),
+            (false, None) => "not shuffled".to_owned(),
+        };
+        let changes = |course: &Course| course.augmentation.clone().unwrap_or("none".into());
         let pairs = [
             ("batch size", own.batch_size.to_string(), course.batch_size.to_string()),
             ("number of examples", own.examples.to_string(), course.examples.to_string()),
-            ("order of examples", shuffled(own.shuffle), shuffled(course.shuffle)),
+            ("augmentation", changes(own), changes(course)),
+            ("order of examples", order(own), order(course)),
         ];
         match pairs.into_iter().find(|(_, own, given)| own != given) {
             Some((what, own, given)) => Err(from.damaged(format!("the {what} of its training is {own}, here {given}"))),
