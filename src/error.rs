@@ -31,10 +31,10 @@ macro_rules! from {
 from!(wengert_kernels::Error, wengert_autograd::Error, wengert_nn::Error);
 
 impl Error {
-    /// Whether it is about data that are missing, damaged or out of range.
+    /// Whether it is about a data set that is not there.
     #[must_use]
-    pub fn is_data(&self) -> bool {
-        matches!(&*self.0, Inner::Nn(error) if error.is_data())
+    pub fn is_missing(&self) -> bool {
+        matches!(&*self.0, Inner::Nn(error) if error.is_missing())
     }
 }
 

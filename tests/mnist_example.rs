@@ -37,7 +37,7 @@ fn mnist(folder: &Folder, arguments: &[&str]) -> Output {
     let example = tests.ancestors().nth(2).unwrap().join("examples").join(format!("mnist{}", env::consts::EXE_SUFFIX));
     assert!(example.is_file(), "the example is not built: run `cargo build --example mnist`");
     let mut command = Command::new(example);
-    command.args(arguments).current_dir(&folder.0);
+    command.arg("--offline").args(arguments).current_dir(&folder.0);
     command.env("WENGERT_DATA", "").env("WENGERT_CACHE_DIR", folder.path("cache"));
     command.output().unwrap()
 }
@@ -150,7 +150,7 @@ fn damaged_data_end_with_exit_code_1_and_name_the_file() {
 fn what_cannot_be_written_ends_with_exit_code_1_and_leaves_no_half_file() {
     // semantics 6.8
     let folder = Folder::new();
-    for blocked in ["history.csv", "weights.safetensors", "curves.png", "digits.png"] {
+    for blocked in ["history.csv", "weights.safetensors", "curves.png", "predictions.png", "checkpoint.safetensors"] {
         let out = folder.path(&format!("without-{blocked}"));
         // A folder is where the file should be.
         fs::create_dir_all(out.join(blocked).join("taken")).unwrap();
@@ -180,7 +180,7 @@ fn a_read_only_folder_is_noticed_before_the_training() {
 }
 
 #[test]
-fn a_run_without_mnist_learns_the_small_digits_and_writes_four_files() {
+fn a_run_without_mnist_learns_the_small_digits_and_writes_five_files() {
     let folder = Folder::new();
     let output = mnist(&folder, &["--epochs", "3", "--out", "here/and/there", "--threads", "2"]);
     let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -192,8 +192,8 @@ fn a_run_without_mnist_learns_the_small_digits_and_writes_four_files() {
     assert!(loss.is_finite() && accuracy > 0.5, "{last}");
 
     let at = |name: &str| folder.path("here/and/there").join(name);
-    assert_eq!(files(&folder.path("here")).len(), 4);
-    for picture in ["curves.png", "digits.png"] {
+    assert_eq!(files(&folder.path("here")).len(), 5);
+    for picture in ["curves.png", "predictions.png"] {
         assert!(fs::read(at(picture)).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"), "{picture}");
     }
     let history = fs::read_to_string(at("history.csv")).unwrap();

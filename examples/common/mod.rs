@@ -150,14 +150,13 @@ impl Data {
         };
         match found {
             Ok((train, test)) => Ok(Data { train, test, small: false }),
-            // A folder that was named is meant, and damaged files are a mistake; without them, the data set is a wish.
-            Err(error) if dir.is_some() || source.load(None).is_err_and(|why| !why.is_data()) => Err(error.into()),
+            // A folder that was named is meant, and damaged files are a mistake; else the data set is a wish.
+            Err(error) if dir.is_some() || !error.is_missing() => Err(error.into()),
             Err(error) => {
-                let first = error.to_string();
-                let why = first.lines().next().unwrap_or_default();
-                println!(
-                    "{why}\nWithout {source}, which --data DIR or WENGERT_DATA can name, the 1,797 embedded digits are learned."
-                );
+                let why = error.to_string();
+                let why = why.split(':').next().unwrap_or_default();
+                println!("{why}. --data DIR or WENGERT_DATA names the folder of {source}.");
+                println!("Without it, the 1,797 small digits that come with the engine are learned.");
                 let (train, test) = data::digits()?;
                 Ok(Data { train, test, small: true })
             }

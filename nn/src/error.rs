@@ -22,6 +22,7 @@ enum Kind {
     Invalid,
     Shape,
     DType,
+    Missing,
     Data,
     OutOfMemory,
     Io,
@@ -49,7 +50,8 @@ kinds! {
     invalid, is_invalid, Invalid, "an argument that makes no sense.";
     shape, is_shape, Shape, "a shape that does not fit.";
     dtype, is_dtype, DType, "a dtype that does not fit.";
-    data, is_data, Data, "data that are missing, damaged or out of range.";
+    missing, is_missing, Missing, "a data set that is not there.";
+    data, is_data, Data, "data that are damaged or out of range.";
     out_of_memory, is_out_of_memory, OutOfMemory, "memory that could not be had.";
     io, is_io, Io, "a file that could not be read or written.";
     graph, is_graph, Graph, "a graph that could not be built, compiled or run.";

@@ -78,7 +78,7 @@ impl Home {
 
     fn missing(&self, folders: &[PathBuf], sign: &str) -> Error {
         let searched: Vec<String> = folders.iter().map(|folder| format!("  {}", folder.display())).collect();
-        Error::data(format!(
+        Error::missing(format!(
             "{} was not found: there is no {sign} in\n{}\nGet {} from {} and name the folder above `{}` in the argument or in WENGERT_DATA.",
             self.title,
             if searched.is_empty() { String::from("  (no folder is known)") } else { searched.join("\n") },

@@ -120,7 +120,7 @@ impl<'a> Fetch<'a> {
             if idle == 2 || attempt >= self.patience.attempts {
                 return Err(error);
             }
-            log::warn!("{error}; trying again");
+            log::info!("{error}; trying again");
             thread::sleep(self.patience.pause);
         }
         Ok(())

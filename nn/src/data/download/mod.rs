@@ -192,7 +192,7 @@ fn get(
             }
         }
     }
-    Err(Error::data(format!(
+    Err(Error::missing(format!(
         "{} could not be downloaded:{failures}\nGet it in another way, and name its folder in WENGERT_DATA.",
         archive.name
     )))

@@ -96,7 +96,7 @@ impl Case {
     /// The error, with the number of requests that led to it.
     fn fail(&self) -> (String, usize) {
         let error = self.run().unwrap_err();
-        assert!(error.is_data(), "{error:?}");
+        assert!(error.is_missing(), "{error:?}");
         (error.to_string(), self.server.seen().len())
     }
 
