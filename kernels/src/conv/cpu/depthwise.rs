@@ -7,7 +7,7 @@ use crate::gemm::cpu::microkernel::{Simd, Tile};
 /// # Safety
 /// As for a tile, with `channels` elements at each of the places.
 #[inline(always)]
-pub(super) unsafe fn pixels<S: Simd<T>, T: Copy + Default>(tile: &Tile<T>, pixels: usize, channels: usize) {
+pub(super) unsafe fn pixels<S: Simd<T>, T: Copy + Default>(tile: &Tile<'_, T>, pixels: usize, channels: usize) {
     for channel in (0..channels).step_by(S::LANES) {
         // SAFETY: the caller's duty.
         unsafe {
@@ -33,7 +33,7 @@ pub(super) unsafe fn pixels<S: Simd<T>, T: Copy + Default>(tile: &Tile<T>, pixel
 
 #[inline(always)]
 unsafe fn block<S: Simd<T>, T: Copy + Default, const N: usize>(
-    tile: &Tile<T>,
+    tile: &Tile<'_, T>,
     pixel: usize,
     channel: usize,
     mask: S::Mask,
@@ -43,7 +43,7 @@ unsafe fn block<S: Simd<T>, T: Copy + Default, const N: usize>(
         let mut sums = [S::splat(T::default()); N];
         let a = tile.a.wrapping_offset(pixel as isize * tile.a_row).wrapping_add(channel);
         let b = tile.b.wrapping_add(channel);
-        let [outer, inner] = tile.runs;
+        let [outer, inner] = *tile.runs;
         for i in 0..outer.count as isize {
             let (mut a, mut b) = (a.wrapping_offset(i * outer.a), b.wrapping_offset(i * outer.b));
             for _ in 0..inner.count {
@@ -66,14 +66,14 @@ unsafe fn block<S: Simd<T>, T: Copy + Default, const N: usize>(
 /// # Safety
 /// As for a tile, with `channels` elements at each of the places.
 #[inline(always)]
-pub(super) unsafe fn weights<S: Simd<T>, T: Copy + Default>(tile: &Tile<T>, channels: usize) {
+pub(super) unsafe fn weights<S: Simd<T>, T: Copy + Default>(tile: &Tile<'_, T>, channels: usize) {
     for channel in (0..channels).step_by(S::LANES) {
         // SAFETY: the caller's duty.
         unsafe {
             let mask = S::mask(S::LANES.min(channels - channel));
             // Multiply-adds take a while: four sums wait for each other less than one.
             let mut sums = [S::splat(T::default()); 4];
-            let [outer, inner] = tile.runs;
+            let [outer, inner] = *tile.runs;
             for i in 0..outer.count as isize {
                 for j in 0..inner.count as isize {
                     let mut a = tile.a.wrapping_offset(i * outer.a + j * inner.a).wrapping_add(channel);

@@ -3,9 +3,9 @@
 //! No matrix of patches is made: in a row of the source, the taps of a filter's row and their channels lie one after
 //! another, and the next pixel's are a pixel further.
 
-use super::filters::{Filters, Form};
+use super::filters::{Columns, Filters, Form};
 use super::geometry::Axis;
-use super::source::{Pieces, Source};
+use super::source::{Pieces, Source, View};
 use super::vectors::{Vectored, Vectors};
 use super::{Finish, Problem, WORTH};
 use crate::Error;
@@ -48,7 +48,9 @@ impl<A: Number + Vectored> Direct<A> {
         let work = problem.products().saturating_mul(2) / kernels.rate;
         let parts = (work / WORTH).clamp(1, cpu.threads);
         let size = size_of::<A>();
-        let by_source = SOURCE / (source.len(axes[0].advance) * size / axes[0].classes.len()).max(1);
+        // What does not stay there with the filters shall at least use them often.
+        let most = if filters.panel() * size > SOURCE { 4 * SOURCE } else { SOURCE };
+        let by_source = most / (source.len(axes[0].advance) * size / axes[0].classes.len()).max(1);
         let by_results = if finish.is_plain::<A>() { usize::MAX } else { RESULTS / (columns * channels * size) };
         // For each thread at least one piece, and no fewer than it takes to be even.
         let even =
@@ -97,52 +99,65 @@ impl<A: Number + Vectored> Direct<A> {
             unsafe {
                 let view = self.source.take(context, images.clone(), under.clone(), scratch.cast());
                 for panel in self.filters.panels(context) {
-                    let start = view.start.wrapping_add(panel.group * self.group[0]);
-                    for image in 0..images.len() {
-                        for (line, row) in rows.clone().enumerate() {
-                            let (class, seen) = self.axes[0].first(row);
-                            let down = seen.saturating_sub(under.start) as isize;
-                            let a = start.wrapping_offset(image as isize * view.image + down * view.row);
-                            let c = to.wrapping_add((image * rows.len() + line) * width * self.channels + panel.column);
-                            for (column, right) in self.axes[1].classes.iter().enumerate() {
-                                let taps = self.filters.taps(&panel, [class, column]);
-                                let mut tile = Tile {
-                                    runs: [
-                                        Run {
-                                            count: taps.count[0],
-                                            a: self.axes[0].step as isize * view.row,
-                                            b: taps.step[0],
-                                        },
-                                        Run {
-                                            count: taps.count[1],
-                                            a: self.axes[1].step as isize * view.pixel,
-                                            b: taps.step[1],
-                                        },
-                                    ],
-                                    k: self.group[0],
-                                    a: a.wrapping_offset(right.first as isize * view.pixel),
-                                    a_row: self.axes[1].advance as isize * view.pixel,
-                                    a_k: 1,
-                                    b: taps.start,
-                                    b_k: taps.row,
-                                    c: c.wrapping_add(column * self.channels),
-                                    c_row: self.axes[1].classes.len() * self.channels,
-                                    last: self.kernels.lanes,
-                                    accumulate: false,
-                                };
-                                let count = self.axes[1].count(column);
-                                if let Some(vectors) = self.depthwise {
-                                    (vectors.depthwise)(&tile, count, panel.width);
-                                } else {
-                                    tile.merge();
-                                    self.kernels.column(&mut tile, count, panel.width);
-                                }
-                            }
-                        }
+                    for (line, row) in rows.clone().enumerate() {
+                        let (class, seen) = self.axes[0].first(row);
+                        let down = seen.saturating_sub(under.start) as isize * view.row;
+                        let from = view.start.wrapping_add(panel.group * self.group[0]).wrapping_offset(down);
+                        let to = to.wrapping_add(line * width * self.channels + panel.column);
+                        let step = rows.len() * width * self.channels;
+                        self.row(&panel, class, View { start: from, ..view }, images.len(), to, step);
                     }
                 }
                 if !self.finish.is_plain::<A>() {
                     self.finish.run(context, first..first + len, block.cast::<A>(), rest);
+                }
+            }
+        }
+    }
+}
+
+impl<A: Number + Vectored> Direct<A> {
+    /// Computes a row of the result in some images, for the channels of a panel. The source is given from the row under
+    /// the first tap on, and how far apart the images' results are.
+    ///
+    /// # Safety
+    /// The rows are there on either side, and no other thread writes these results.
+    unsafe fn row(&self, panel: &Columns<A>, class: usize, from: View<A>, images: usize, to: *mut A, step: usize) {
+        let [down, right] = &self.axes;
+        for (number, column) in right.classes.iter().enumerate() {
+            let taps = self.filters.taps(panel, [class, number]);
+            let steps = [down.step as isize * from.row, right.step as isize * from.pixel];
+            let runs = [0, 1].map(|axis| Run { count: taps.count[axis], a: steps[axis], b: taps.step[axis] });
+            let (runs, k) =
+                if self.depthwise.is_some() { (runs, 1) } else { Run::merged(runs, self.group[0], 1, taps.row) };
+            // The rows of the tiles are the pixels of an image or, of very small ones, a pixel in each.
+            let mut along =
+                (right.count(number), right.advance as isize * from.pixel, right.classes.len() * self.channels);
+            let mut across = (images, from.image, step);
+            if across.0 > along.0 {
+                std::mem::swap(&mut along, &mut across);
+            }
+            for other in 0..across.0 {
+                let start = column.first as isize * from.pixel + other as isize * across.1;
+                let mut tile = Tile {
+                    runs: &runs,
+                    k,
+                    a: from.start.wrapping_offset(start),
+                    a_row: along.1,
+                    a_k: 1,
+                    b: taps.start,
+                    b_k: taps.row,
+                    c: to.wrapping_add(number * self.channels + other * across.2),
+                    c_row: along.2,
+                    last: self.kernels.lanes,
+                    accumulate: false,
+                };
+                // SAFETY: the caller's duty; the functions are those of the device's instruction set.
+                unsafe {
+                    match self.depthwise {
+                        Some(vectors) => (vectors.depthwise)(&tile, along.0, panel.width),
+                        None => self.kernels.column(&mut tile, along.0, panel.width),
+                    }
                 }
             }
         }

@@ -9,9 +9,9 @@ use crate::gemm::cpu::x86::{Avx2, Avx512};
 /// The functions of one instruction set for elements of type `T`.
 pub(super) struct Vectors<T: 'static> {
     /// Tile, pixels, channels.
-    pub(super) depthwise: unsafe fn(&Tile<T>, usize, usize),
+    pub(super) depthwise: unsafe fn(&Tile<'_, T>, usize, usize),
     /// Tile, channels.
-    pub(super) depthwise_weights: unsafe fn(&Tile<T>, usize),
+    pub(super) depthwise_weights: unsafe fn(&Tile<'_, T>, usize),
     pub(super) transform: unsafe fn(transform::Kind, &transform::Move<T>),
 }
 
@@ -26,13 +26,13 @@ macro_rules! vectors {
             use super::*;
 
             $(#[$feature])?
-            unsafe fn depthwise<T: Copy + Default>(tile: &Tile<T>, pixels: usize, channels: usize)
+            unsafe fn depthwise<T: Copy + Default>(tile: &Tile<'_, T>, pixels: usize, channels: usize)
             where $simd: Simd<T> {
                 // SAFETY: the caller's duty.
                 unsafe { depthwise::pixels::<$simd, T>(tile, pixels, channels) }
             }
             $(#[$feature])?
-            unsafe fn depthwise_weights<T: Copy + Default>(tile: &Tile<T>, channels: usize) where $simd: Simd<T> {
+            unsafe fn depthwise_weights<T: Copy + Default>(tile: &Tile<'_, T>, channels: usize) where $simd: Simd<T> {
                 // SAFETY: the caller's duty.
                 unsafe { depthwise::weights::<$simd, T>(tile, channels) }
             }

@@ -156,23 +156,25 @@ impl<A: Number + Vectored> Weights<A> {
         let (matrices, height) = if tap == inner as isize { (1, self.taps(1) * inner) } else { (self.taps(1), inner) };
         for j in 0..matrices {
             let down = (i * self.axes[0].step) as isize * a.row + j as isize * tap;
+            let (a_k, b_k) = (self.axes[1].advance as isize * a.pixel, b.pixel);
+            let runs = [
+                Run { count: images, a: a.image, b: b.image },
+                Run { count: rows, a: self.axes[0].advance as isize * a.row, b: b.row },
+            ];
+            let (runs, k) = Run::merged(runs, columns, a_k, b_k);
             let mut tile = Tile {
-                runs: [
-                    Run { count: images, a: a.image, b: b.image },
-                    Run { count: rows, a: self.axes[0].advance as isize * a.row, b: b.row },
-                ],
-                k: columns,
+                runs: &runs,
+                k,
                 a: a.start.wrapping_offset(down).wrapping_add(group * inner),
                 a_row: 1,
-                a_k: self.axes[1].advance as isize * a.pixel,
+                a_k,
                 b: b.start.wrapping_add(column),
-                b_k: b.pixel,
+                b_k,
                 c: to.wrapping_add((i * self.taps(1) + j) * inner * self.filters() + column),
                 c_row: self.filters(),
                 last: self.kernels.lanes,
                 accumulate: !fresh,
             };
-            tile.merge();
             // SAFETY: the caller's duty; the kernels are those of the device's instruction set.
             unsafe {
                 match self.depthwise {

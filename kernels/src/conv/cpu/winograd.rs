@@ -178,7 +178,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
                 for (number, panel) in self.filters.panels(context).enumerate() {
                     for element in 0..PLANES {
                         let mut tile = Tile {
-                            runs: [Run::ONCE; 2],
+                            runs: Run::NONE,
                             k: self.channels[0],
                             a: pixels.wrapping_add(element * plane),
                             a_row: self.channels[0] as isize,

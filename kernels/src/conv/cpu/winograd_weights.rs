@@ -159,7 +159,7 @@ impl<A: Number + Vectored + From<f32>> WinogradWeights<A> {
         for element in 0..PLANES {
             for first in (0..filters.len()).step_by(width) {
                 let mut tile = Tile {
-                    runs: [Run::ONCE; 2],
+                    runs: Run::NONE,
                     k: count,
                     a: planes[0].wrapping_add(element * plane[0]),
                     a_row: 1,

@@ -104,7 +104,7 @@ impl<T: Real> Compute for Direct<T> {
             && (region.rows.len(), region.columns.len()) == (problem.m, problem.n)
         {
             let tile = Tile {
-                runs: [Run::ONCE; 2],
+                runs: Run::NONE,
                 k: problem.k,
                 a: context.at(problem.a),
                 a_row: problem.a_row,
@@ -152,7 +152,7 @@ impl<T: Real> Compute for Direct<T> {
                 let from =
                     b.wrapping_offset(done as isize * problem.b_k).wrapping_offset(column as isize * problem.b_column);
                 let mut tile = Tile {
-                    runs: [Run::ONCE; 2],
+                    runs: Run::NONE,
                     k,
                     a: a.wrapping_offset(done as isize * problem.a_k).cast_const(),
                     a_row: problem.a_row,

@@ -166,7 +166,7 @@ impl Compute for Half {
                                 );
                             }
                             let mut tile = Tile {
-                                runs: [Run::ONCE; 2],
+                                runs: Run::NONE,
                                 k,
                                 a: block_a,
                                 a_row: depth as isize,

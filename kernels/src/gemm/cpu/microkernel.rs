@@ -34,9 +34,9 @@ pub(crate) trait Simd<T> {
 
 /// What one call computes: `c = a b`, or `c += a b`.
 #[derive(Clone, Copy)]
-pub(crate) struct Tile<T> {
-    /// Further axes that are summed over, around `k`: the outer first.
-    pub(crate) runs: [Run; 2],
+pub(crate) struct Tile<'a, T> {
+    /// Further axes that are summed over, around `k`: the outer first. A reference, as tiny products feel each word.
+    pub(crate) runs: &'a [Run; 2],
     pub(crate) k: usize,
     pub(crate) a: *const T,
     pub(crate) a_row: isize,
@@ -50,22 +50,6 @@ pub(crate) struct Tile<T> {
     pub(crate) accumulate: bool,
 }
 
-impl<T> Tile<T> {
-    /// Joins axes of the sum that follow each other in A and in B alike.
-    #[inline]
-    pub(crate) fn merge(&mut self) {
-        let [outer, inner] = &mut self.runs;
-        if inner.a == self.k as isize * self.a_k && inner.b == self.k as isize * self.b_k {
-            self.k *= inner.count;
-            *inner = std::mem::replace(outer, Run::ONCE);
-            if inner.a == self.k as isize * self.a_k && inner.b == self.k as isize * self.b_k {
-                self.k *= inner.count;
-                *inner = Run::ONCE;
-            }
-        }
-    }
-}
-
 /// A size, and elements from one index to the next in A and in B.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Run {
@@ -75,11 +59,25 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) const ONCE: Run = Run { count: 1, a: 0, b: 0 };
+    /// No further axes.
+    pub(crate) const NONE: &[Run; 2] = &[Run { count: 1, a: 0, b: 0 }; 2];
+
+    /// Joins axes that follow each other in A and in B alike: `k` with its steps, and what is left around it.
+    pub(crate) fn merged(runs: [Run; 2], mut k: usize, a_k: isize, b_k: isize) -> ([Run; 2], usize) {
+        let [mut outer, mut inner] = runs;
+        for _ in 0..2 {
+            if inner.a != k as isize * a_k || inner.b != k as isize * b_k {
+                break;
+            }
+            k *= inner.count;
+            inner = std::mem::replace(&mut outer, Run::NONE[0]);
+        }
+        ([outer, inner], k)
+    }
 }
 
 #[inline(always)]
-unsafe fn tile<S: Simd<T>, T: Copy + Default, const MR: usize, const NV: usize>(tile: &Tile<T>) {
+unsafe fn tile<S: Simd<T>, T: Copy + Default, const MR: usize, const NV: usize>(tile: &Tile<'_, T>) {
     // SAFETY: the caller vouches for the pointers and the instruction set.
     unsafe {
         let mask = S::mask(tile.last);
@@ -124,7 +122,7 @@ unsafe fn tile<S: Simd<T>, T: Copy + Default, const MR: usize, const NV: usize>(
     }
 }
 
-pub(crate) type TileFn<T> = unsafe fn(&Tile<T>);
+pub(crate) type TileFn<T> = unsafe fn(&Tile<'_, T>);
 
 /// The kernels of one instruction set for elements of type `T`.
 pub(crate) struct Kernels<T: 'static> {
@@ -150,7 +148,7 @@ impl<T> Kernels<T> {
     /// # Safety
     /// The tile's pointers are good for so many rows and columns, and the machine has the kernels' instruction set.
     #[inline]
-    pub(crate) unsafe fn column(&self, tile: &mut Tile<T>, rows: usize, columns: usize) {
+    pub(crate) unsafe fn column(&self, tile: &mut Tile<'_, T>, rows: usize, columns: usize) {
         let vectors = 1 + usize::from(columns > self.lanes);
         tile.last = columns - (vectors - 1) * self.lanes;
         // Divisions would be half of the time that a tiny product takes.
@@ -183,7 +181,7 @@ macro_rules! kernels {
             use super::*;
 
             $(#[$feature])?
-            unsafe fn compute<T: Copy + Default, const MR: usize, const NV: usize>(args: &Tile<T>)
+            unsafe fn compute<T: Copy + Default, const MR: usize, const NV: usize>(args: &Tile<'_, T>)
             where $simd: Simd<T> {
                 // SAFETY: the caller's duty.
                 unsafe { tile::<$simd, T, MR, NV>(args) }
