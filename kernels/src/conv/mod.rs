@@ -30,6 +30,10 @@ pub(crate) mod reference;
 ///
 /// 16-bit floats accumulate in `f32`. Results do not depend on the number of threads. An output may be the memory of an
 /// epilogue's input of the same layout, never of A or B.
+///
+/// A result that a NaN enters is NaN, and no other. Infinities are not held to be more than that: what one enters is an
+/// infinity or NaN, as products and sums may be taken in another order. Neither is a filter's element that is not finite
+/// held to have no effect where its tap stands beyond the image.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Conv {
     /// Which of the three products.

@@ -17,6 +17,9 @@ use crate::gemm::cpu::microkernel::{Kernels, Real, Run, Tile};
 /// filters they stay in the cache of second level.
 const SOURCE: usize = 256 << 10;
 const RESULTS: usize = 256 << 10;
+/// Bytes of results that are computed before their epilogue, if the filters are so few that they can be read again soon:
+/// it finds them in the cache of first level.
+const NEAR: usize = 32 << 10;
 
 pub(super) struct Direct<A: Real> {
     source: Source<A>,
@@ -32,6 +35,8 @@ pub(super) struct Direct<A: Real> {
     /// Input and output channels of a group.
     group: [usize; 2],
     parts: usize,
+    /// Rows that are computed before their epilogue runs over them.
+    lines: usize,
     room: [usize; 2],
 }
 
@@ -56,6 +61,8 @@ impl<A: Number + Vectored> Direct<A> {
         let even =
             if images.is_multiple_of(parts) { images / parts * rows } else { (images * rows).div_ceil(4 * parts) };
         let pieces = Pieces::new(images, rows, by_source.min(by_results).min(even).max(1));
+        let small = filters.count() * filters.panel() * size <= SOURCE;
+        let lines = if small && !finish.is_plain::<A>() { (NEAR / (columns * channels * size)).max(1) } else { rows };
         let mut direct = Direct {
             source,
             filters,
@@ -67,6 +74,7 @@ impl<A: Number + Vectored> Direct<A> {
             channels,
             group,
             parts,
+            lines,
             room: [0; 2],
         };
         direct.room = direct.room();
@@ -91,25 +99,32 @@ impl<A: Number + Vectored> Direct<A> {
         for number in share(self.pieces.count(), 1, self.parts, thread) {
             let [images, rows] = self.pieces.get(number);
             let first = (images.start * height + rows.start) * width * self.channels;
-            let len = images.len() * rows.len() * width * self.channels;
+            let (top, step) = (rows.start, rows.len() * width * self.channels);
+            // Rows of several images are no range of the result.
+            let lines = if images.len() > 1 { rows.len() } else { self.lines };
             let to = self.finish.target::<A>(context).map_or(block.cast(), |out| out.wrapping_add(first));
             let under = self.axes[0].under(rows.clone());
             // SAFETY: verified operands; scratch is asked for below; the pieces are disjoint, and so are the parts of
             // the result that they make.
             unsafe {
                 let view = self.source.take(context, images.clone(), under.clone(), scratch.cast());
-                for panel in self.filters.panels(context) {
-                    for (line, row) in rows.clone().enumerate() {
-                        let (class, seen) = self.axes[0].first(row);
-                        let down = seen.saturating_sub(under.start) as isize * view.row;
-                        let from = view.start.wrapping_add(panel.group * self.group[0]).wrapping_offset(down);
-                        let to = to.wrapping_add(line * width * self.channels + panel.column);
-                        let step = rows.len() * width * self.channels;
-                        self.row(&panel, class, View { start: from, ..view }, images.len(), to, step);
+                for start in rows.clone().step_by(lines) {
+                    let rows = start..rows.end.min(start + lines);
+                    for panel in self.filters.panels(context) {
+                        for (line, row) in rows.clone().enumerate() {
+                            let (class, seen) = self.axes[0].first(row);
+                            let down = seen.saturating_sub(under.start) as isize * view.row;
+                            let from = view.start.wrapping_add(panel.group * self.group[0]).wrapping_offset(down);
+                            let to = to.wrapping_add((start - top + line) * width * self.channels + panel.column);
+                            self.row(&panel, class, View { start: from, ..view }, images.len(), to, step);
+                        }
                     }
-                }
-                if !self.finish.is_plain::<A>() {
-                    self.finish.run(context, first..first + len, block.cast::<A>(), rest);
+                    if !self.finish.is_plain::<A>() {
+                        let done = (start - top) * width * self.channels;
+                        let len = images.len() * rows.len() * width * self.channels;
+                        let sums = block.cast::<A>().wrapping_add(done).cast_const();
+                        self.finish.run(context, first + done..first + done + len, sums, rest);
+                    }
                 }
             }
         }

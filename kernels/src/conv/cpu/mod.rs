@@ -8,8 +8,6 @@ use crate::{DType, Error, Operand, Slide, Step};
 use geometry::Axis;
 use std::ops::Range;
 use vectors::Vectored;
-use winograd::Winograd;
-use winograd_weights::WinogradWeights;
 
 mod depthwise;
 mod direct;
@@ -36,7 +34,7 @@ pub(crate) fn prepare(conv: &Conv, step: &Step, cpu: Cpu) -> Result<Box<dyn Laun
     }
 }
 
-fn choose<A: Number + Vectored + From<f32>>(problem: Problem, finish: Finish, cpu: Cpu) -> Box<dyn Launch> {
+fn choose<A: Number + Vectored>(problem: Problem, finish: Finish, cpu: Cpu) -> Box<dyn Launch> {
     let ConvSizes { pixels, taps, positions, .. } = problem.sizes;
     let axis = if problem.pass == ConvPass::InputGradient { Axis::backward } else { Axis::forward };
     let axes = [0, 1].map(|i| (problem.slides[i], pixels[i], taps[i], positions[i]));
@@ -45,12 +43,12 @@ fn choose<A: Number + Vectored + From<f32>>(problem: Problem, finish: Finish, cp
     if few && problem.products() > 0 && problem.len() > 0 {
         let axes = axes.map(|(slide, pixels, taps, positions)| axis(slide, pixels, taps, positions));
         if axes.iter().all(Axis::is_compact) {
-            let squares = Winograd::<A>::suits(&problem, &axes);
-            return match problem.pass {
-                ConvPass::WeightGradient if squares => Box::new(WinogradWeights::<A>::new(&problem, axes, finish, cpu)),
-                ConvPass::WeightGradient => Box::new(weights::Weights::<A>::new(&problem, axes, finish, cpu)),
-                _ if squares => Box::new(Winograd::<A>::new(&problem, axes, finish, cpu)),
-                _ => Box::new(direct::Direct::<A>::new(&problem, axes, finish, cpu)),
+            return match A::squares(&problem, axes, finish, cpu) {
+                Ok(launch) => launch,
+                Err((axes, finish)) if problem.pass == ConvPass::WeightGradient => {
+                    Box::new(weights::Weights::<A>::new(&problem, axes, finish, cpu))
+                }
+                Err((axes, finish)) => Box::new(direct::Direct::<A>::new(&problem, axes, finish, cpu)),
             };
         }
     }

@@ -1,7 +1,12 @@
 //! What is computed along channels, in vectors, besides the tiles of matrix products.
 
-use super::{depthwise, transform};
+use super::geometry::Axis;
+use super::winograd::Winograd;
+use super::winograd_weights::WinogradWeights;
+use super::{Finish, Problem, depthwise, transform};
 use crate::Isa;
+use crate::conv::ConvPass;
+use crate::cpu::{Cpu, Launch};
 use crate::gemm::cpu::microkernel::{Portable, Real, Simd, Tile};
 #[cfg(target_arch = "x86_64")]
 use crate::gemm::cpu::x86::{Avx2, Avx512};
@@ -12,12 +17,21 @@ pub(super) struct Vectors<T: 'static> {
     pub(super) depthwise: unsafe fn(&Tile<'_, T>, usize, usize),
     /// Tile, channels.
     pub(super) depthwise_weights: unsafe fn(&Tile<'_, T>, usize),
-    pub(super) transform: unsafe fn(transform::Kind, &transform::Move<T>),
 }
+
+/// A transform of squares. Only `f32` has them: others would take long to compile for what they are used.
+pub(super) type TransformFn = unsafe fn(transform::Kind, &transform::Move<f32>);
 
 /// Element types that have them.
 pub(super) trait Vectored: Real {
     fn vectors(isa: Isa) -> &'static Vectors<Self>;
+    /// Winograd's method, if it is the faster one and there is one for this type; else what it was given.
+    fn squares(
+        problem: &Problem,
+        axes: [Axis; 2],
+        finish: Finish,
+        cpu: Cpu,
+    ) -> Result<Box<dyn Launch>, ([Axis; 2], Finish)>;
 }
 
 macro_rules! vectors {
@@ -37,10 +51,9 @@ macro_rules! vectors {
                 unsafe { depthwise::weights::<$simd, T>(tile, channels) }
             }
             $(#[$feature])?
-            unsafe fn transform<T: From<f32>>(kind: transform::Kind, args: &transform::Move<T>)
-            where $simd: Simd<T> {
+            pub(super) unsafe fn transform(kind: transform::Kind, args: &transform::Move<f32>) {
                 // SAFETY: the caller's duty.
-                unsafe { transform::transform::<$simd, T>(kind, args) }
+                unsafe { transform::transform::<$simd, f32>(kind, args) }
             }
             vectors!(@table F32, f32);
             vectors!(@table F64, f64);
@@ -50,7 +63,6 @@ macro_rules! vectors {
         pub(super) static $name: Vectors<$T> = Vectors {
             depthwise: depthwise::<$T>,
             depthwise_weights: depthwise_weights::<$T>,
-            transform: transform::<$T>,
         };
     };
 }
@@ -61,8 +73,18 @@ vectors!(avx512, Avx512, [target_feature(enable = "avx512f,avx512bw,avx512dq,avx
 vectors!(avx2, Avx2, [target_feature(enable = "avx2,fma")]);
 vectors!(portable, Portable, []);
 
+pub(super) fn transform(isa: Isa) -> TransformFn {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::transform,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::transform,
+        _ => portable::transform,
+    }
+}
+
 macro_rules! vectored {
-    ($($T:ty, $table:ident;)*) => {$(
+    ($($T:ty, $table:ident, $squares:expr;)*) => {$(
         impl Vectored for $T {
             fn vectors(isa: Isa) -> &'static Vectors<$T> {
                 match isa {
@@ -73,7 +95,28 @@ macro_rules! vectored {
                     _ => &portable::$table,
                 }
             }
+
+            fn squares(
+                problem: &Problem,
+                axes: [Axis; 2],
+                finish: Finish,
+                cpu: Cpu,
+            ) -> Result<Box<dyn Launch>, ([Axis; 2], Finish)> {
+                $squares(problem, axes, finish, cpu)
+            }
         }
     )*};
 }
-vectored! { f32, F32; f64, F64; }
+vectored! {
+    f32, F32, |problem: &Problem, axes, finish, cpu| {
+        if !Winograd::suits(problem, &axes) {
+            return Err((axes, finish));
+        }
+        let launch: Box<dyn Launch> = match problem.pass {
+            ConvPass::WeightGradient => Box::new(WinogradWeights::new(problem, axes, finish, cpu)),
+            _ => Box::new(Winograd::new(problem, axes, finish, cpu)),
+        };
+        Ok(launch)
+    };
+    f64, F64, |_, axes, finish, _| Err((axes, finish));
+}

@@ -8,12 +8,15 @@ use super::filters::{Filters, Form};
 use super::geometry::Axis;
 use super::source::{Pieces, Source};
 use super::transform::{Kind, Move};
-use super::vectors::{Vectored, Vectors};
+use super::vectors::{TransformFn, transform};
 use super::{Finish, Problem, WORTH};
 use crate::Error;
 use crate::conv::ConvPass;
-use crate::cpu::{Context, Cpu, Launch, rows::Number, share};
+use crate::cpu::{Context, Cpu, Launch, share};
 use crate::gemm::cpu::microkernel::{Kernels, Real, Run, Tile};
+
+/// What is computed with; in other types the direct tiles do.
+pub(super) type A = f32;
 
 /// Matrices: the elements of a transformed square.
 pub(super) const PLANES: usize = 16;
@@ -28,7 +31,7 @@ const SQUARES: usize = 128;
 pub(super) const BYTES: usize = 400 << 10;
 pub(super) const MOST: usize = 64;
 
-pub(super) struct Winograd<A: Real> {
+pub(super) struct Winograd {
     source: Source<A>,
     filters: Filters<A>,
     /// Height and width of the result.
@@ -38,7 +41,7 @@ pub(super) struct Winograd<A: Real> {
     pieces: Pieces,
     finish: Finish,
     kernels: &'static Kernels<A>,
-    vectors: &'static Vectors<A>,
+    transform: TransformFn,
     /// Channels of source and result.
     channels: [usize; 2],
     parts: usize,
@@ -46,7 +49,7 @@ pub(super) struct Winograd<A: Real> {
     room: [usize; 4],
 }
 
-impl<A: Number + Vectored + From<f32>> Winograd<A> {
+impl Winograd {
     /// Whether a convolution is one for which this is faster.
     pub(super) fn suits(problem: &Problem, axes: &[Axis; 2]) -> bool {
         let plain = |axis: &Axis| {
@@ -57,8 +60,8 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
         problem.groups == 1 && axes.iter().all(plain) && channels >= CHANNELS && squares >= SQUARES
     }
 
-    pub(super) fn new(problem: &Problem, axes: [Axis; 2], finish: Finish, cpu: Cpu) -> Winograd<A> {
-        let kernels = A::kernels(cpu.isa);
+    pub(super) fn new(problem: &Problem, axes: [Axis; 2], finish: Finish, cpu: Cpu) -> Winograd {
+        let kernels = <A as Real>::kernels(cpu.isa);
         let sizes = [0, 1].map(|axis| axes[axis].results);
         let channels = match problem.pass {
             ConvPass::Forward => [problem.sizes.channels, problem.sizes.filters],
@@ -90,7 +93,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
             pieces,
             finish,
             kernels,
-            vectors: A::vectors(cpu.isa),
+            transform: transform(cpu.isa),
             channels,
             parts,
             room,
@@ -128,7 +131,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
                 channels: panel.width,
             };
             // SAFETY: the panels are packed and their planes have room; threads transform different channels.
-            unsafe { (self.vectors.transform)(Kind::Filter, &args) }
+            unsafe { (self.transform)(Kind::Filter, &args) }
         }
     }
 
@@ -173,7 +176,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
                         columns: 4,
                         channels: self.channels[0],
                     };
-                    (self.vectors.transform)(Kind::Pixels, &args);
+                    (self.transform)(Kind::Pixels, &args);
                 }
                 for (number, panel) in self.filters.panels(context).enumerate() {
                     for element in 0..PLANES {
@@ -206,7 +209,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
                             columns,
                             channels: panel.width,
                         };
-                        (self.vectors.transform)(Kind::Results, &args);
+                        (self.transform)(Kind::Results, &args);
                     }
                 }
                 if !self.finish.is_plain::<A>() {
@@ -217,7 +220,7 @@ impl<A: Number + Vectored + From<f32>> Winograd<A> {
     }
 }
 
-impl<A: Number + Vectored + From<f32>> Launch for Winograd<A> {
+impl Launch for Winograd {
     fn run(&self, context: &Context<'_>) -> Result<(), Error> {
         context.team.run(self.parts, &|thread| self.filters.pack(context, self.parts, thread));
         context.team.run(self.parts, &|thread| self.filters(context, thread));

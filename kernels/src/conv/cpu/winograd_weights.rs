@@ -5,10 +5,10 @@ use super::geometry::Axis;
 use super::partials::{Partials, Piece};
 use super::source::{Pieces, Source};
 use super::transform::{Kind, Move};
-use super::vectors::{Vectored, Vectors};
-use super::winograd::{BYTES, GAP, MOST, PLANES};
+use super::vectors::{TransformFn, transform};
+use super::winograd::{A, BYTES, GAP, MOST, PLANES};
 use super::{Finish, Problem, WORTH};
-use crate::cpu::{Context, Cpu, Launch, rows::Number, share};
+use crate::cpu::{Context, Cpu, Launch, share};
 use crate::gemm::cpu::microkernel::{Kernels, Real, Run, Tile};
 use crate::{Error, Slide};
 
@@ -17,7 +17,7 @@ const POSITIONS: usize = 2048;
 /// Bytes of sums that are added to at a time: they stay in the cache of second level.
 const SUMS: usize = 512 << 10;
 
-pub(super) struct WinogradWeights<A: Real> {
+pub(super) struct WinogradWeights {
     images: Source<A>,
     gradients: Source<A>,
     /// Height and width of the results.
@@ -27,7 +27,7 @@ pub(super) struct WinogradWeights<A: Real> {
     partials: Partials,
     finish: Finish,
     kernels: &'static Kernels<A>,
-    vectors: &'static Vectors<A>,
+    transform: TransformFn,
     /// Channels and filters.
     channels: [usize; 2],
     /// Filters whose sums are added to at a time.
@@ -37,9 +37,9 @@ pub(super) struct WinogradWeights<A: Real> {
     room: [usize; 4],
 }
 
-impl<A: Number + Vectored + From<f32>> WinogradWeights<A> {
-    pub(super) fn new(problem: &Problem, axes: [Axis; 2], finish: Finish, cpu: Cpu) -> WinogradWeights<A> {
-        let kernels = A::kernels(cpu.isa);
+impl WinogradWeights {
+    pub(super) fn new(problem: &Problem, axes: [Axis; 2], finish: Finish, cpu: Cpu) -> WinogradWeights {
+        let kernels = <A as Real>::kernels(cpu.isa);
         let sizes = problem.sizes.positions;
         let plain = |axis: usize| Axis::forward(Slide::PLAIN, sizes[axis], 1, sizes[axis]);
         let channels = [problem.sizes.channels, problem.sizes.filters];
@@ -68,7 +68,7 @@ impl<A: Number + Vectored + From<f32>> WinogradWeights<A> {
             partials,
             finish,
             kernels,
-            vectors: A::vectors(cpu.isa),
+            transform: transform(cpu.isa),
             channels,
             group,
             parts: (work / WORTH).clamp(1, cpu.threads),
@@ -152,7 +152,7 @@ impl<A: Number + Vectored + From<f32>> WinogradWeights<A> {
                     channels,
                 };
                 // SAFETY: the caller's duty; the function is one of the device's instruction set.
-                unsafe { (self.vectors.transform)(kind, &args) }
+                unsafe { (self.transform)(kind, &args) }
             }
         }
         let width = 2 * self.kernels.lanes;
@@ -207,7 +207,7 @@ impl<A: Number + Vectored + From<f32>> WinogradWeights<A> {
                 columns: 3 * mine.len(),
                 channels: filters,
             };
-            (self.vectors.transform)(Kind::Taps, &args);
+            (self.transform)(Kind::Taps, &args);
             if !self.finish.is_plain::<A>() {
                 for tap in 0..9 {
                     let range = (tap * channels + mine.start) * filters..(tap * channels + mine.end) * filters;
@@ -220,7 +220,7 @@ impl<A: Number + Vectored + From<f32>> WinogradWeights<A> {
     }
 }
 
-impl<A: Number + Vectored + From<f32>> Launch for WinogradWeights<A> {
+impl Launch for WinogradWeights {
     fn run(&self, context: &Context<'_>) -> Result<(), Error> {
         context.team.run(self.parts, &|thread| self.part(context, thread));
         context.team.run(self.parts, &|thread| self.gather(context, thread));

@@ -110,7 +110,26 @@ impl Walk {
 
     #[inline(always)]
     unsafe fn gather_as<T: Copy>(&self, from: *const T, flat: usize, n: usize, mut to: *mut T) {
-        let stride = self.inner.1;
+        let (size, stride) = self.inner;
+        if let [(_, 0)] = self.outer[..]
+            && stride == 1
+            && n > 2 * size
+        {
+            // The same row again and again, as a bias is: what was copied is copied on, twice as much each time.
+            let (position, start) = (flat % size, to);
+            // SAFETY: the row's elements, and `n` elements of `to`; source and copy do not overlap.
+            unsafe {
+                start.copy_from_nonoverlapping(from.add(position), size - position);
+                start.add(size - position).copy_from_nonoverlapping(from, position);
+                let mut done = size;
+                while done < n {
+                    let more = done.min(n - done);
+                    start.add(done).copy_from_nonoverlapping(start, more);
+                    done += more;
+                }
+            }
+            return;
+        }
         self.runs(flat, n, |offset, length| {
             // SAFETY: the offsets of the view's elements, and `n` elements of `to` in all.
             unsafe {
