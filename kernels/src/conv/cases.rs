@@ -191,6 +191,7 @@ pub(crate) fn cases() -> Result<Vec<Case>, Error> {
 
 /// Operands that lie in other ways than in order: guards on either side show what is read beyond the view.
 fn views(cases: &mut Vec<Case>) -> Result<(), Error> {
+    /// The stride of an axis, from its number and its row-major stride.
     type Stride = fn(usize, isize) -> isize;
     let views: [(&str, Stride); 6] = [
         ("backwards", |_, stride| -stride),

@@ -43,12 +43,10 @@ fn choose<A: Number + Vectored>(problem: Problem, finish: Finish, cpu: Cpu) -> B
     if few && problem.products() > 0 && problem.len() > 0 {
         let axes = axes.map(|(slide, pixels, taps, positions)| axis(slide, pixels, taps, positions));
         if axes.iter().all(Axis::is_compact) {
-            return match A::squares(&problem, axes, finish, cpu) {
-                Ok(launch) => launch,
-                Err((axes, finish)) if problem.pass == ConvPass::WeightGradient => {
-                    Box::new(weights::Weights::<A>::new(&problem, axes, finish, cpu))
-                }
-                Err((axes, finish)) => Box::new(direct::Direct::<A>::new(&problem, axes, finish, cpu)),
+            return match (problem.pass, A::SQUARES) {
+                (_, Some(launch)) if winograd::suits(&problem, &axes) => launch(&problem, axes, finish, cpu),
+                (ConvPass::WeightGradient, _) => Box::new(weights::Weights::<A>::new(&problem, axes, finish, cpu)),
+                _ => Box::new(direct::Direct::<A>::new(&problem, axes, finish, cpu)),
             };
         }
     }

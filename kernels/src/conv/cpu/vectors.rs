@@ -1,11 +1,8 @@
 //! What is computed along channels, in vectors, besides the tiles of matrix products.
 
 use super::geometry::Axis;
-use super::winograd::Winograd;
-use super::winograd_weights::WinogradWeights;
-use super::{Finish, Problem, depthwise, transform};
+use super::{Finish, Problem, depthwise, transform, winograd};
 use crate::Isa;
-use crate::conv::ConvPass;
 use crate::cpu::{Cpu, Launch};
 use crate::gemm::cpu::microkernel::{Portable, Real, Simd, Tile};
 #[cfg(target_arch = "x86_64")]
@@ -22,16 +19,14 @@ pub(super) struct Vectors<T: 'static> {
 /// A transform of squares. Only `f32` has them: others would take long to compile for what they are used.
 pub(super) type TransformFn = unsafe fn(transform::Kind, &transform::Move<f32>);
 
+/// Prepares a convolution for a method.
+pub(super) type Make = fn(&Problem, [Axis; 2], Finish, Cpu) -> Box<dyn Launch>;
+
 /// Element types that have them.
 pub(super) trait Vectored: Real {
+    /// Winograd's method, if there is one for this type.
+    const SQUARES: Option<Make>;
     fn vectors(isa: Isa) -> &'static Vectors<Self>;
-    /// Winograd's method, if it is the faster one and there is one for this type; else what it was given.
-    fn squares(
-        problem: &Problem,
-        axes: [Axis; 2],
-        finish: Finish,
-        cpu: Cpu,
-    ) -> Result<Box<dyn Launch>, ([Axis; 2], Finish)>;
 }
 
 macro_rules! vectors {
@@ -86,6 +81,8 @@ pub(super) fn transform(isa: Isa) -> TransformFn {
 macro_rules! vectored {
     ($($T:ty, $table:ident, $squares:expr;)*) => {$(
         impl Vectored for $T {
+            const SQUARES: Option<Make> = $squares;
+
             fn vectors(isa: Isa) -> &'static Vectors<$T> {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
@@ -95,28 +92,7 @@ macro_rules! vectored {
                     _ => &portable::$table,
                 }
             }
-
-            fn squares(
-                problem: &Problem,
-                axes: [Axis; 2],
-                finish: Finish,
-                cpu: Cpu,
-            ) -> Result<Box<dyn Launch>, ([Axis; 2], Finish)> {
-                $squares(problem, axes, finish, cpu)
-            }
         }
     )*};
 }
-vectored! {
-    f32, F32, |problem: &Problem, axes, finish, cpu| {
-        if !Winograd::suits(problem, &axes) {
-            return Err((axes, finish));
-        }
-        let launch: Box<dyn Launch> = match problem.pass {
-            ConvPass::WeightGradient => Box::new(WinogradWeights::new(problem, axes, finish, cpu)),
-            _ => Box::new(Winograd::new(problem, axes, finish, cpu)),
-        };
-        Ok(launch)
-    };
-    f64, F64, |_, axes, finish, _| Err((axes, finish));
-}
+vectored! { f32, F32, Some(winograd::launch); f64, F64, None; }

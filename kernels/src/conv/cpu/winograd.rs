@@ -9,6 +9,7 @@ use super::geometry::Axis;
 use super::source::{Pieces, Source};
 use super::transform::{Kind, Move};
 use super::vectors::{TransformFn, transform};
+use super::winograd_weights::WinogradWeights;
 use super::{Finish, Problem, WORTH};
 use crate::Error;
 use crate::conv::ConvPass;
@@ -49,18 +50,25 @@ pub(super) struct Winograd {
     room: [usize; 4],
 }
 
-impl Winograd {
-    /// Whether a convolution is one for which this is faster.
-    pub(super) fn suits(problem: &Problem, axes: &[Axis; 2]) -> bool {
-        let plain = |axis: &Axis| {
-            axis.classes.len() == 1 && axis.classes[0].taps.len() == 3 && axis.step == 1 && axis.advance == 1
-        };
-        let squares = problem.sizes.images * axes[0].results.div_ceil(2) * axes[1].results.div_ceil(2);
-        let channels = problem.sizes.channels.min(problem.sizes.filters);
-        problem.groups == 1 && axes.iter().all(plain) && channels >= CHANNELS && squares >= SQUARES
-    }
+/// Whether a convolution is one for which this is faster.
+pub(super) fn suits(problem: &Problem, axes: &[Axis; 2]) -> bool {
+    let plain =
+        |axis: &Axis| axis.classes.len() == 1 && axis.classes[0].taps.len() == 3 && axis.step == 1 && axis.advance == 1;
+    let squares = problem.sizes.images * axes[0].results.div_ceil(2) * axes[1].results.div_ceil(2);
+    let channels = problem.sizes.channels.min(problem.sizes.filters);
+    problem.groups == 1 && axes.iter().all(plain) && channels >= CHANNELS && squares >= SQUARES
+}
 
-    pub(super) fn new(problem: &Problem, axes: [Axis; 2], finish: Finish, cpu: Cpu) -> Winograd {
+/// Prepares a convolution that [`suits`].
+pub(super) fn launch(problem: &Problem, axes: [Axis; 2], finish: Finish, cpu: Cpu) -> Box<dyn Launch> {
+    match problem.pass {
+        ConvPass::WeightGradient => Box::new(WinogradWeights::new(problem, axes, finish, cpu)),
+        _ => Box::new(Winograd::new(problem, axes, finish, cpu)),
+    }
+}
+
+impl Winograd {
+    fn new(problem: &Problem, axes: [Axis; 2], finish: Finish, cpu: Cpu) -> Winograd {
         let kernels = <A as Real>::kernels(cpu.isa);
         let sizes = [0, 1].map(|axis| axes[axis].results);
         let channels = match problem.pass {
