@@ -1,5 +1,6 @@
 //! Learns photographs of ten kinds of things: CIFAR-10 if it is found or can be downloaded, else the small digits stand in.
 //! xtask-run: --offline --epochs 1
+//! xtask-real: cifar10 0.69 --epochs 5
 //!
 //!     cargo run --release --example cifar10
 //!     cargo run --release --example cifar10 -- --augment --epochs 30

@@ -3,6 +3,7 @@
 use crate::{Outcome, budget, cargo, clauses, files, files::Scratch, step};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Cheapest first, so that a slip is found in seconds.
 pub(crate) fn check(root: &Path) -> Outcome {
@@ -22,19 +23,71 @@ pub(crate) fn test(root: &Path) -> Outcome {
         return Ok(());
     }
     step("examples", &mut cargo(root, "build --release --examples"))?;
-    for (name, arguments) in examples.iter().filter_map(|(name, run)| Some((name, run.as_ref()?))) {
-        // What an example writes goes with its directory.
-        let scratch = Scratch::new(&format!("example-{name}"))?;
-        let manifest = root.join("Cargo.toml");
-        let mut command = cargo(scratch.path(), "run --release --quiet --example");
-        command.arg(name).arg("--manifest-path").arg(manifest).arg("--").args(arguments.split_whitespace());
-        step(&format!("example {name}"), &mut command)?;
+    for Example { name, run, real } in &examples {
+        if let Some(arguments) = run {
+            // What an example writes goes with its directory.
+            let scratch = Scratch::new(&format!("example-{name}"))?;
+            step(&format!("example {name}"), &mut example(root, scratch.path(), name, arguments))?;
+        }
+        real.iter().try_for_each(|real| learn(root, name, real))?;
     }
     Ok(())
 }
 
-/// The examples, each with the arguments of its line `//! xtask-run:` if it has one.
-fn examples(folder: &Path) -> Result<Vec<(String, Option<String>)>, String> {
+fn example(root: &Path, at: &Path, name: &str, arguments: &str) -> Command {
+    let mut command = cargo(at, "run --release --quiet --example");
+    command.arg(name).arg("--manifest-path").arg(root.join("Cargo.toml")).arg("--").args(arguments.split_whitespace());
+    command
+}
+
+/// Runs an example on real data, which must be learned as well as its line says.
+fn learn(root: &Path, name: &str, real: &Real) -> Outcome {
+    let data = std::env::var_os("WENGERT_DATA").map(|data| Path::new(&data).join(&real.data));
+    let Some(data) = data.filter(|data| data.is_dir()) else {
+        let what = format!("example {name} {}: WENGERT_DATA has no folder `{}`", real.arguments, real.data);
+        if std::env::var_os("CI").is_some() {
+            return Err(format!("{what}, and in CI nothing is skipped"));
+        }
+        println!("== SKIPPED: {what}");
+        return Ok(());
+    };
+    println!("== example {name} {}", real.arguments);
+    let scratch = Scratch::new(&format!("real-{name}"))?;
+    let mut command = example(root, scratch.path(), name, &real.arguments);
+    let output = command.arg("--data").arg(data).output().map_err(|why| format!("cannot start cargo: {why}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().last().unwrap_or_default();
+    println!("== {last}, wanted {}", real.accuracy);
+    let accuracy = last.rsplit_once("test accuracy ").and_then(|(_, number)| number.parse::<f64>().ok());
+    match accuracy {
+        Some(accuracy) if output.status.success() && accuracy >= real.accuracy => Ok(()),
+        _ => Err(format!(
+            "example {name} {}: {last}\n{}",
+            real.arguments,
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
+    }
+}
+
+/// An example and what its first lines say.
+#[derive(Debug, PartialEq)]
+struct Example {
+    name: String,
+    /// The arguments of its line `//! xtask-run:`.
+    run: Option<String>,
+    /// Its lines `//! xtask-real:`.
+    real: Vec<Real>,
+}
+
+/// `mnist 0.97 --epochs 5`: a folder of real data, the accuracy that must be reached on it, and the arguments.
+#[derive(Debug, PartialEq)]
+struct Real {
+    data: String,
+    accuracy: f64,
+    arguments: String,
+}
+
+fn examples(folder: &Path) -> Result<Vec<Example>, String> {
     let mut sources: Vec<PathBuf> = match fs::read_dir(folder) {
         Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
         // A project without examples has none to run.
@@ -46,7 +99,9 @@ fn examples(folder: &Path) -> Result<Vec<(String, Option<String>)>, String> {
         let main = if path.is_dir() { path.join("main.rs") } else { path.clone() };
         if let (true, Some(name)) = (main.extension().is_some_and(|it| it == "rs") && main.is_file(), path.file_stem())
         {
-            examples.push((name.to_string_lossy().into_owned(), arguments(&files::read(&main)?).map(str::to_owned)));
+            let source = files::read(&main)?;
+            let (run, real) = (arguments(&source).map(str::to_owned), real(&source)?);
+            examples.push(Example { name: name.to_string_lossy().into_owned(), run, real });
         }
     }
     Ok(examples)
@@ -56,9 +111,30 @@ fn arguments(source: &str) -> Option<&str> {
     source.lines().find_map(|line| line.strip_prefix("//! xtask-run:")).map(str::trim)
 }
 
+fn real(source: &str) -> Result<Vec<Real>, String> {
+    let lines = source.lines().filter_map(|line| line.strip_prefix("//! xtask-real:"));
+    let parsed = lines.map(|line| {
+        let mut words = line.split_whitespace();
+        let (data, accuracy) = (words.next(), words.next().and_then(|word| word.parse().ok()));
+        let (Some(data), Some(accuracy)) = (data, accuracy) else {
+            return Err(format!("`//! xtask-real:{line}` does not begin with a folder and an accuracy"));
+        };
+        Ok(Real { data: data.to_owned(), accuracy, arguments: words.collect::<Vec<_>>().join(" ") })
+    });
+    parsed.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_example_says_how_well_it_learns_real_data() {
+        let wanted = Real { data: "mnist".into(), accuracy: 0.97, arguments: "--epochs 5".into() };
+        assert_eq!(real("//! A.\n//! xtask-real: mnist 0.97  --epochs 5\n"), Ok(vec![wanted]));
+        assert!(real("//! xtask-real: mnist\n").unwrap_err().contains("mnist"));
+        assert!(real("//! xtask-run: x\n").unwrap().is_empty());
+    }
 
     #[test]
     fn an_example_says_how_it_is_run() {
@@ -74,7 +150,8 @@ mod tests {
         for (name, text) in [("big/main.rs", "//! xtask-run:"), ("small.rs", ""), ("notes.txt", "")] {
             files::write(&scratch.path().join(name), text).unwrap();
         }
-        let expected = [("big".to_owned(), Some(String::new())), ("small".to_owned(), None)];
+        let plain = |name: &str, run| Example { name: name.into(), run, real: vec![] };
+        let expected = [plain("big", Some(String::new())), plain("small", None)];
         assert_eq!(examples(scratch.path()).unwrap(), expected);
         assert!(examples(&scratch.path().join("missing")).unwrap().is_empty());
     }

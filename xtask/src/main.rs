@@ -6,6 +6,8 @@ mod bench;
 mod budget;
 mod build_time;
 mod check;
+#[cfg(feature = "cifar10")]
+mod cifar10;
 mod clauses;
 mod files;
 
@@ -32,6 +34,16 @@ const TASKS: &[Task] = &[
     },
     Task { name: "budget", about: "lines of Rust per crate, files that are too long", run: budget::report },
     Task { name: "bench", about: "benchmarks; training steps beside PyTorch and JAX, if there", run: bench::bench },
+    #[cfg(feature = "cifar10")]
+    Task {
+        name: "cifar10",
+        about: "makes WENGERT_DATA/cifar10 out of the pictures in WENGERT_DATA/package",
+        run: |_| {
+            let data = std::env::var_os("WENGERT_DATA").ok_or("WENGERT_DATA names no folder")?;
+            let data = Path::new(&data);
+            cifar10::convert(&data.join("package"), &data.join("cifar10/cifar-10-batches-bin"))
+        },
+    },
     Task { name: "build-time", about: "cold release build of a minimal program", run: build_time::measure },
 ];
 
