@@ -187,16 +187,21 @@ fn headers_that_lie_are_refused_for_what_they_say() {
     };
     let checkpoint = |x: &str, y: &str| head(&format!("{{\"format\":1,\"seed\":0,\"epochs\":0,\"x\":{x},\"y\":{y}}}"));
     let flat = "{\"dtype\":\"f32\",\"shape\":[2]}";
-    let cases: [(Vec<u8>, &str); 15] = [
+    let cases: [(Vec<u8>, &str); 20] = [
         (file(&tensor("[1]", "4"), 8), "speaks of 4 bytes of elements, there are 8"),
         (file(&tensor("[1]", "4"), 0), "speaks of 4 bytes of elements, there are 0"),
         (file(&tensor("[4611686018427387904,4]", "0"), 0), "not a safetensors file"),
         (file(&tensor("[4611686018427387904]", "0"), 0), "not a safetensors file"),
         (file(&tensor("[-1]", "4"), 4), "not a safetensors file"),
         (file(&tensor("[1]", "18446744073709551615"), 4), "not a safetensors file"),
-        (file(&"[".repeat(100_000), 0), "not a safetensors file"),
+        (file(&"[".repeat(100_000), 0), "nested deeper than 16 levels"),
+        (file(&"{\"a\":".repeat(50_000), 0), "nested deeper than 16 levels"),
+        (file(&head(&"[".repeat(100_000)), 0), "nested deeper than 16 levels"),
+        (file(&head("{\"format\":1,\"format\":1}"), 0), "a second \"format\""),
+        (file(&head("{\"format\":1.0}"), 0), "names no format"),
+        (file(&head("{\"format\":1,\"seed\":18446744073709551616}"), 0), "no right `seed`"),
         (file(&tensor("[1]", "4"), 4), "no checkpoint"),
-        (file(&head("{"), 0), "EOF"),
+        (file(&head("{"), 0), "byte 1 of its JSON: the text ends too early"),
         (file(&head("{}"), 0), "names no format"),
         (file(&head("{\"format\":2}"), 0), "format 2; this version reads 1"),
         (file(&head("{\"format\":1,\"seed\":-1}"), 0), "no right `seed`"),

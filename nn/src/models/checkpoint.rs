@@ -15,11 +15,11 @@
 
 use super::built::Key;
 use super::file::{self, Contents};
+use super::json::Json;
 use super::weights::{name, read, sizes};
 use super::{Built, Sequential};
 use crate::Error;
 use crate::data::Dataset;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use wengert_autograd::{DType, Tensor};
@@ -35,7 +35,7 @@ const ELEMENTS: usize = 1 << 32;
 
 /// What a running `fit` adds to a checkpoint.
 pub(crate) struct Extra {
-    pub(crate) fit: Value,
+    pub(crate) fit: Json,
     /// Names begin with a colon.
     pub(crate) arrays: Vec<(String, Array)>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Checkpoint {
     x: (DType, Vec<usize>),
     y: Option<(DType, Vec<usize>)>,
     /// Where a running `fit` was.
-    pub(crate) fit: Value,
+    pub(crate) fit: Json,
 }
 
 impl Checkpoint {
@@ -59,8 +59,8 @@ impl Checkpoint {
                 "no checkpoint: it says nothing about a training\n  hint: load_weights reads a file of weights",
             ));
         };
-        let mut head: Value = serde_json::from_str(text).map_err(|why| file.damaged(why))?;
-        match head["format"].as_u64() {
+        let head = Json::parse(text).map_err(|why| file.damaged(why))?;
+        match head.get("format").as_count() {
             Some(FORMAT) => {}
             Some(other) => {
                 return Err(file.damaged(format!("a checkpoint of format {other}; this version reads {FORMAT}")));
@@ -68,16 +68,16 @@ impl Checkpoint {
             None => return Err(file.damaged("its text names no format")),
         }
         let wrong = |what: &str| file.damaged(format!("its text has no right `{what}`"));
-        let number = |what: &str| head[what].as_u64().ok_or_else(|| wrong(what));
+        let number = |what: &str| head.get(what).as_count().ok_or_else(|| wrong(what));
         Ok(Checkpoint {
             seed: number("seed")?,
             epochs: number("epochs")?,
-            x: ty(&head["x"]).ok_or_else(|| wrong("x"))?,
-            y: match &head["y"] {
-                Value::Null => None,
+            x: ty(head.get("x")).ok_or_else(|| wrong("x"))?,
+            y: match head.get("y") {
+                Json::Null => None,
                 y => Some(ty(y).ok_or_else(|| wrong("y"))?),
             },
-            fit: head["fit"].take(),
+            fit: head.get("fit").clone(),
             file,
         })
     }
@@ -133,11 +133,10 @@ impl Checkpoint {
 }
 
 /// Dtype and shape; none if there is none, or none that could be meant.
-fn ty(value: &Value) -> Option<(DType, Vec<usize>)> {
-    let sizes = value["shape"].as_array().filter(|sizes| sizes.len() <= 16)?;
-    let sizes: Vec<usize> = sizes.iter().map(|size| usize::try_from(size.as_u64()?).ok()).collect::<Option<_>>()?;
+fn ty(value: &Json) -> Option<(DType, Vec<usize>)> {
+    let sizes = value.get("shape").as_counts().filter(|sizes| sizes.len() <= 16)?;
     sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size.max(1)).filter(|&all| all <= ELEMENTS))?;
-    Some((value["dtype"].as_str()?.parse().ok()?, sizes))
+    Some((value.get("dtype").as_text()?.parse().ok()?, sizes))
 }
 
 impl Built {
@@ -156,7 +155,7 @@ impl Built {
         epochs: u64,
         extra: Option<Extra>,
     ) -> Result<(), Error> {
-        let Extra { fit, mut arrays } = extra.unwrap_or(Extra { fit: Value::Null, arrays: vec![] });
+        let Extra { fit, mut arrays } = extra.unwrap_or(Extra { fit: Json::Null, arrays: vec![] });
         for variable in self.state(self.trained()) {
             let name = name(&variable);
             if name.starts_with(MARK) {
@@ -164,14 +163,24 @@ impl Built {
             }
             arrays.push((name, self.session.get(&variable)?));
         }
-        let ty = |dtype: DType, shape: &[usize]| json!({ "dtype": dtype.to_string(), "shape": shape });
+        let ty =
+            |dtype: DType, shape: &[usize]| Json::object(vec![("dtype", dtype.name().into()), ("shape", shape.into())]);
         let (x, y) = match self.training(self.trained()) {
             Some((key, _)) => (key.x, ty(key.y, &key.target)),
-            None => (self.dtype(), Value::Null),
+            None => (self.dtype(), Json::Null),
         };
         let x = ty(x, self.example());
-        let text = json!({ "format": FORMAT, "seed": seed, "epochs": epochs, "x": x, "y": y, "fit": fit });
-        file::write(path, &arrays, Some((TEXT, text.to_string())))
+        let mut text = String::new();
+        Json::object(vec![
+            ("format", FORMAT.into()),
+            ("seed", seed.into()),
+            ("epochs", epochs.into()),
+            ("x", x),
+            ("y", y),
+            ("fit", fit),
+        ])
+        .write(&mut text);
+        file::write(path, &arrays, Some((TEXT, text)))
     }
 
     /// Takes all values from a checkpoint, or none; the step at `place` is trained from then on.

@@ -3,6 +3,7 @@
 mod built;
 mod checkpoint;
 mod file;
+mod json;
 mod sequential;
 mod summary;
 #[cfg(test)]
@@ -11,4 +12,5 @@ mod weights;
 
 pub(crate) use built::{Built, Recipe, Tally};
 pub(crate) use checkpoint::{Checkpoint, Extra};
+pub(crate) use json::Json;
 pub use sequential::Sequential;

@@ -8,8 +8,7 @@
 
 use super::{Callback, History, State};
 use crate::Error;
-use crate::models::Checkpoint;
-use serde_json::{Value, json};
+use crate::models::{Checkpoint, Json};
 use wengert_kernels::Array;
 
 /// What must be the same for a training to go on with the same batches.
@@ -63,19 +62,19 @@ impl Position {
         callbacks: &[Box<dyn Callback>],
     ) -> Result<crate::models::Extra, Error> {
         let columns: Vec<&str> = history.names().collect();
-        let fit = json!({
-            "first": course.first,
-            "batch_size": course.batch_size,
-            "examples": course.examples,
-            "seed": course.seed,
-            "shuffle": course.shuffle,
-            "augmentation": course.augmentation,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "done": self.examples,
-            "stopped": self.stopped,
-            "columns": columns,
-        });
+        let fit = Json::object(vec![
+            ("first", course.first.into()),
+            ("batch_size", course.batch_size.into()),
+            ("examples", course.examples.into()),
+            ("seed", course.seed.into()),
+            ("shuffle", course.shuffle.into()),
+            ("augmentation", course.augmentation.as_deref().map_or(Json::Null, Json::from)),
+            ("epoch", self.epoch.into()),
+            ("batch", self.batch.into()),
+            ("done", self.examples.into()),
+            ("stopped", self.stopped.into()),
+            ("columns", Json::Array(columns.iter().map(|&name| name.into()).collect())),
+        ]);
         let rows: Vec<f64> = columns.iter().flat_map(|name| &history[*name]).copied().collect();
         let mut arrays = vec![
             (":fit/history".to_owned(), Array::new(&[columns.len(), history.epochs()], &rows)?),
@@ -101,21 +100,21 @@ pub(super) struct Saved {
 impl Saved {
     /// Reads the training in a checkpoint; `names` are the columns of the history that goes on.
     pub(super) fn read(from: &mut Checkpoint, names: &[&str], measured: usize) -> Result<Saved, Error> {
-        if from.fit.is_null() {
+        if from.fit == Json::Null {
             return Err(from.damaged(
                 "it holds no training to go on with, for it was not written during fit\n  hint: load_checkpoint reads it",
             ));
         }
         let fit = std::mem::take(&mut from.fit);
         let columns: Option<Vec<&str>> =
-            fit["columns"].as_array().map(|all| all.iter().filter_map(Value::as_str).collect());
+            fit.get("columns").as_array().map(|all| all.iter().filter_map(Json::as_text).collect());
         if columns.as_deref() != Some(names) {
             let own = columns.unwrap_or_default().join(", ");
             return Err(from.damaged(format!("its training measures {own}, this one {}", names.join(", "))));
         }
         let mut arrays = from.extra()?;
         let wrong = |what: &str| from.damaged(format!("its training has no right {what}"));
-        let number = |what: &str| fit[what].as_u64().ok_or_else(|| wrong(what));
+        let number = |what: &str| fit.get(what).as_count().ok_or_else(|| wrong(what));
         let count = |what: &str| usize::try_from(number(what)?).map_err(|_| wrong(what));
         let mut numbers = |name: &str, fits: &dyn Fn(&[usize]) -> bool| {
             let array = arrays.remove(&format!("fit/{name}")).filter(|array| fits(array.shape()));
@@ -128,7 +127,7 @@ impl Saved {
             examples: count("done")?,
             seconds: numbers("seconds", &<[usize]>::is_empty)?.first().copied().unwrap_or(0.0),
             totals: numbers("totals", &|shape| shape == [measured])?,
-            stopped: fit["stopped"].as_bool().ok_or_else(|| wrong("stopped"))?,
+            stopped: fit.get("stopped").as_bool().ok_or_else(|| wrong("stopped"))?,
         };
         let epochs = rows.len() / names.len().max(1);
         if position.epoch.checked_sub(1) != Some(epochs) {
@@ -143,8 +142,8 @@ impl Saved {
             batch_size: count("batch_size")?,
             examples: count("examples")?,
             seed: number("seed")?,
-            shuffle: fit["shuffle"].as_bool().ok_or_else(|| wrong("shuffle"))?,
-            augmentation: fit["augmentation"].as_str().map(str::to_owned),
+            shuffle: fit.get("shuffle").as_bool().ok_or_else(|| wrong("shuffle"))?,
+            augmentation: fit.get("augmentation").as_text().map(str::to_owned),
         };
         // What the epoch's order begins with must not overflow when epochs are added.
         if course.first > u64::from(u32::MAX) || position.epoch > u32::MAX as usize {
