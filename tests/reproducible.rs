@@ -38,6 +38,40 @@ fn the_number_of_threads_changes_no_bit_of_the_weights() {
     assert!(trained(network().seed(8), 1, &["accuracy"]) != alone, "the seed does nothing");
 }
 
+#[test]
+fn a_convolutional_network_with_normalisation_learns_changed_images_the_same() {
+    // semantics 8.10, semantics 10.10
+    let (train, _) = data::digits().unwrap();
+    let trained = |threads: usize, seed: u64, prefetch: bool| -> Vec<u8> {
+        let mut model = Sequential::new()
+            .add(Reshape::new([8, 8, 1]))
+            .add(Conv2D::new(16, [3, 3]).padding(Padding::Same).no_bias())
+            .add(BatchNormalization::new())
+            .add(Relu)
+            .add(MaxPool2D::new([2, 2]))
+            .add(Conv2D::new(24, [3, 3]).padding(Padding::Same).activation(Relu))
+            .add(AveragePool2D::new([3, 3]).strides([1, 1]).padding(Padding::Same))
+            .add(Flatten)
+            .add(Dropout::new(0.3))
+            .add(Dense::new(10).activation(Softmax))
+            .device(Device::cpu().threads(threads))
+            .seed(seed);
+        model.compile(Adam::default(), CategoricalCrossentropy, ()).unwrap();
+        let changes = data::Augmentation::new().flip_horizontal().crop(1).cutout(2);
+        let fit = Fit::epochs(2).batch_size(100).augment(changes).prefetch(prefetch).verbose(0);
+        model.fit(&train, fit).unwrap();
+        model.get_weights().unwrap().iter().flat_map(|weight| weight.bytes().to_vec()).collect()
+    };
+    let alone = trained(1, 7, false);
+    for (threads, prefetch) in [(2, true), (3, false), (7, true)] {
+        assert!(
+            trained(threads, 7, prefetch) == alone,
+            "{threads} threads, prefetch {prefetch}: differs from one thread"
+        );
+    }
+    assert!(trained(2, 8, true) != alone, "the seed does nothing");
+}
+
 /// FNV-1a.
 fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
