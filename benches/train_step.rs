@@ -27,6 +27,18 @@ struct Network {
     binary: bool,
 }
 
+/// A convolutional network, by layers. It has ten classes and trains by Adam.
+struct Convolutional {
+    name: &'static str,
+    /// Height, width and channels.
+    image: [usize; 3],
+    batch: usize,
+    model: fn() -> Sequential,
+}
+
+const CIFAR: Convolutional = Convolutional { name: "cifar10 cnn adam", image: [32, 32, 3], batch: 64, model: cifar };
+const MNIST: Convolutional = Convolutional { name: "mnist cnn adam", image: [28, 28, 1], batch: 128, model: mnist };
+
 const MLP: Network = Network {
     name: "mlp 784-512-512-10 adam",
     layers: &[784, 512, 512, 10],
@@ -101,17 +113,10 @@ impl Network {
         model
     }
 
-    /// Batches of their own: examples and targets.
-    fn batches(&self) -> Vec<[Array; 2]> {
-        let (x, y) = self.data(BATCHES);
-        let rows = |number: usize| number * self.batch..(number + 1) * self.batch;
-        let cut = |number| [&x, &y].map(|array| array.view().slice_rows(rows(number)).unwrap().to_array().unwrap());
-        (0..BATCHES).map(cut).collect()
-    }
-
     /// Measures steps that are called one by one.
     fn one_by_one(&self, group: &mut BenchmarkGroup<'_, WallTime>) {
-        let (batches, function) = (self.batches(), self.step());
+        let (x, y) = self.data(BATCHES);
+        let (batches, function) = (batches(&x, &y, self.batch), self.step());
         group.throughput(Throughput::Elements(self.batch as u64));
         for (device, on) in devices() {
             let mut session = Session::new(on).unwrap();
@@ -147,31 +152,76 @@ impl Network {
             });
         }
     }
+}
 
-    /// Measures the step that `Sequential::fit` makes, accuracy included.
+impl Convolutional {
+    /// Measures the step by layers.
     fn by_fit(&self, group: &mut BenchmarkGroup<'_, WallTime>) {
-        let (x, y) = self.data(BATCHES);
-        let (batches, data) = (self.batches(), Dataset::new(x, y).unwrap());
-        group.throughput(Throughput::Elements(self.batch as u64));
-        for (device, on) in devices() {
-            let mut model = self.model().device(on);
-            model.compile((self.optimizer)(), CategoricalCrossentropy, [Accuracy]).unwrap();
-            let mut step = model.train_step(&data).unwrap();
-            let mut number = 0;
-            group.bench_function(BenchmarkId::new(format!("{} as fit does", self.name), device), |bencher| {
-                bencher.iter(|| {
-                    let [x, y] = &batches[number % BATCHES];
-                    number += 1;
-                    step.run(&x.view(), &y.view()).unwrap().loss
-                });
+        let rows = BATCHES * self.batch;
+        let x = values(&[&[rows], &self.image[..]].concat());
+        let y = Array::from_fn(I64, &[rows], |row| (row % 10) as f64).unwrap();
+        by_fit(group, self.name, self.batch, (x, y), self.model, || Box::new(Adam::default()));
+    }
+}
+
+/// The network of `examples/cifar10.rs`.
+fn cifar() -> Sequential {
+    let layer = |filters| Conv2D::new(filters, [3, 3]).padding(Padding::Same).activation(Relu);
+    let mut model = Sequential::new();
+    for filters in [32, 64, 128] {
+        model = model.add(layer(filters)).add(layer(filters)).add(MaxPool2D::new([2, 2]));
+    }
+    model.add(Flatten).add(Dense::new(128).activation(Relu)).add(Dense::new(10).activation(Softmax))
+}
+
+/// The convolutional network of `examples/mnist.rs`.
+fn mnist() -> Sequential {
+    let mut model = Sequential::new();
+    for filters in [32, 64] {
+        model = model.add(Conv2D::new(filters, [3, 3]).activation(Relu)).add(MaxPool2D::new([2, 2]));
+    }
+    model.add(Flatten).add(Dropout::new(0.5)).add(Dense::new(10).activation(Softmax))
+}
+
+/// Batches of their own: examples and targets.
+fn batches(x: &Array, y: &Array, batch: usize) -> Vec<[Array; 2]> {
+    let rows = |number: usize| number * batch..(number + 1) * batch;
+    let cut = |number| [x, y].map(|array| array.view().slice_rows(rows(number)).unwrap().to_array().unwrap());
+    (0..BATCHES).map(cut).collect()
+}
+
+/// Measures the step that `Sequential::fit` makes, accuracy included.
+fn by_fit(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    batch: usize,
+    (x, y): (Array, Array),
+    model: impl Fn() -> Sequential,
+    optimizer: fn() -> Box<dyn Optimizer>,
+) {
+    let (batches, data) = (batches(&x, &y, batch), Dataset::new(x, y).unwrap());
+    group.throughput(Throughput::Elements(batch as u64));
+    for (device, on) in devices() {
+        let mut model = model().device(on);
+        model.compile(optimizer(), CategoricalCrossentropy, [Accuracy]).unwrap();
+        let mut step = model.train_step(&data).unwrap();
+        let mut number = 0;
+        group.bench_function(BenchmarkId::new(format!("{name} as fit does"), device), |bencher| {
+            bencher.iter(|| {
+                let [x, y] = &batches[number % BATCHES];
+                number += 1;
+                step.run(&x.view(), &y.view()).unwrap().loss
             });
-        }
+        });
     }
 }
 
 fn train_step(criterion: &mut Criterion) {
     let mut group = group(criterion, "train_step");
-    MLP.by_fit(&mut group);
+    for network in [&CIFAR, &MNIST] {
+        network.by_fit(&mut group);
+    }
+    by_fit(&mut group, MLP.name, MLP.batch, MLP.data(BATCHES), || MLP.model(), MLP.optimizer);
     for network in [&MLP, &DIGITS, &XOR] {
         network.one_by_one(&mut group);
     }
