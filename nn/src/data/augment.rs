@@ -3,9 +3,12 @@
 use super::shuffle::next_below;
 use crate::Error;
 use rand_core::Rng;
+use std::fmt;
 use wengert_kernels::Philox;
 
-/// Random changes of images that leave their meaning as it is. Each epoch sees others.
+/// Random changes of images that leave their meaning as it is. Each epoch sees others. Images are `[height, width]` or
+/// `[height, width, channels]`, of any dtype; images with channels first are not told from these, and would be changed along the
+/// wrong axes.
 ///
 /// What becomes of an image depends on the seed, the epoch and the image's row in the data set alone: neither on the batch
 /// in which it comes nor on who prepares it. The choices of one change do not depend on whether the others are made.
@@ -72,11 +75,24 @@ impl Augmentation {
         };
         if self.padding >= height.min(columns) {
             return Err(Error::invalid(format!(
-                "a crop with {} pixels around images of {height} x {columns} could miss them: pad with fewer",
+                "a crop with {} pixels around images of {height} x {columns} could miss them: pad with fewer\n  hint: images have shape [height, width] or [height, width, channels]",
                 self.padding
             )));
         }
         Ok(Plan { what: self, height, columns, pixel: channels * width })
+    }
+}
+
+/// The methods that were called: `flip_horizontal, crop(4)`, or `nothing`.
+impl fmt::Display for Augmentation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            self.flip.then(|| "flip_horizontal".to_owned()),
+            (self.padding > 0).then(|| format!("crop({})", self.padding)),
+            (self.hole > 0).then(|| format!("cutout({})", self.hole)),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        f.write_str(if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }.as_str())
     }
 }
 
@@ -266,6 +282,13 @@ mod tests {
         let both = results(flip.cutout(1));
         assert!(both.iter().map(flipped).eq(results(flip).iter().map(flipped)));
         assert!(both.iter().map(hole).eq(results(cutout).iter().map(hole)));
+    }
+
+    #[test]
+    fn an_augmentation_says_what_it_does() {
+        let all = Augmentation::new().cutout(8).crop(4).flip_horizontal();
+        assert_eq!(all.to_string(), "flip_horizontal, crop(4), cutout(8)");
+        assert_eq!(Augmentation::new().to_string(), "nothing");
     }
 
     #[test]

@@ -44,16 +44,51 @@ impl Layer for Reshape {
     fn apply(&self, x: &Tensor, _: Mode) -> Tensor {
         self.identity.apply(x, |_| {
             let Ok(ty) = x.ty() else { return x.clone() };
-            let elements =
-                ty.shape.get(1..).and_then(|sizes| sizes.iter().try_fold(1, |n, dim| Some(n * dim.known()?)));
+            let known: Option<Vec<usize>> = ty.shape.iter().skip(1).map(wengert_autograd::Dim::known).collect();
+            let Some(known) = known.filter(|_| !ty.shape.is_empty()) else {
+                let hint = "all axes but the first, which counts the examples, have known sizes";
+                return x.poisoned(format!("reshape of {ty}: the size of an example is open\n  hint: {hint}"));
+            };
+            let elements = known.iter().try_fold(1usize, |n, &size| n.checked_mul(size));
             match elements.and_then(|elements| self.sizes(elements)) {
                 Some(sizes) => x.reshape([&[-1], &sizes[..]].concat()),
-                None => x.poisoned(format!("reshape of {ty}: its examples cannot have the shape {:?}", self.shape)),
+                None => x.poisoned(format!(
+                    "reshape of {ty}: an example of shape {known:?} cannot have the shape {:?}\n  hint: both have the same number of elements; one size may be -1, and is then what is left",
+                    self.shape
+                )),
             }
         })
     }
 
     fn name(&self, graph: &Graph) -> Option<String> {
         self.identity.name(graph)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_autograd::DType;
+
+    #[test]
+    fn a_shape_of_as_many_elements_is_taken_and_others_are_refused() {
+        let g = Graph::new();
+        let of = |shape: &[Option<usize>], wanted: &[isize]| {
+            let x = g.placeholder("x", DType::F32, shape.iter().copied());
+            Reshape::new(wanted).apply(&x, Mode::Train).shape()
+        };
+        let images = [None, Some(4), Some(6)];
+        for (wanted, known) in [(&[24][..], &[24][..]), (&[-1, 3], &[8, 3]), (&[2, 3, 4], &[2, 3, 4])] {
+            assert_eq!(of(&images, wanted).unwrap()[1..], *known);
+        }
+        for wanted in [&[5][..], &[-1, 5], &[-1, -1], &[0, -1], &[-2, -12], &[isize::MAX, isize::MAX]] {
+            let error = of(&images, wanted).unwrap_err().to_string();
+            assert!(error.contains("[4, 6]") && error.contains("hint: both have"), "{error}");
+            assert!(error.contains("reshape.rs"), "{error}");
+        }
+        for open in [&[][..], &[None, None], &[None, Some(3), None]] {
+            assert!(of(open, &[-1]).unwrap_err().to_string().contains("is open"));
+        }
+        assert!(of(&[None, Some(usize::MAX), Some(2)], &[-1]).is_err());
     }
 }

@@ -172,6 +172,29 @@ fn a_saved_model_trains_on_as_the_one_that_saved_it() {
 }
 
 #[test]
+fn a_later_training_goes_on_after_the_epochs_that_were_run() {
+    // semantics 9.15
+    let folder = Folder::new();
+    let path = folder.path("last.ckpt");
+    let plain = |epochs| Fit::epochs(epochs).batch_size(16).validation_split(0.2).verbose(0);
+    let mut first = model(7);
+    outcome(&mut first, plain(4).checkpoint(&path));
+    let mut second = model(7);
+    outcome(&mut second, plain(2).resume(&path));
+    assert!(
+        outcome(&mut second, plain(2)) == outcome(&mut first, plain(2)),
+        "fewer epochs were asked for than are done"
+    );
+    // A training that is stopped after two epochs was one of two, however many were asked for.
+    let mut stopped = model(7);
+    let stopping = EarlyStopping::on("loss").patience(1).min_delta(100.0).restore_best_weights(false);
+    assert_eq!(outcome(&mut stopped, plain(usize::MAX).callback(stopping)).0[0].len(), 2);
+    let mut whole = model(7);
+    outcome(&mut whole, plain(2));
+    assert!(outcome(&mut stopped, plain(2)) == outcome(&mut whole, plain(2)));
+}
+
+#[test]
 fn what_belongs_to_another_training_is_refused_and_changes_nothing() {
     // semantics 9.16
     let folder = Folder::new();
@@ -240,7 +263,8 @@ fn what_belongs_to_another_training_is_refused_and_changes_nothing() {
         message(subject.fit(&blobs(), fit(9).batch_size(32).resume(&own))).contains("batch size of its training is 16")
     );
     assert!(message(subject.fit(&blobs(), fit(9).seed(1).resume(&own))).contains("by seed 7, here shuffled by seed 1"));
-    assert!(subject.fit(&blobs(), fit(9).resume(folder.path("none"))).unwrap_err().is_io());
+    let none = subject.fit(&blobs(), fit(9).resume(folder.path("none"))).unwrap_err();
+    assert!(none.is_io() && none.to_string().starts_with("cannot go on from a checkpoint: cannot read"), "{none}");
     let error = message(uncompiled(8, true, 7).input([3]).load_checkpoint(&own));
     assert!(error.contains("examples of shape [2]") && error.contains("[3]"), "{error}");
     assert!(message(uncompiled(8, true, 7).load_checkpoint(&own)).contains("call compile("));

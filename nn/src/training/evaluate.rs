@@ -6,8 +6,8 @@ use crate::models::{Built, Sequential};
 use std::fmt;
 use wengert_kernels::Array;
 
-/// Examples computed at a time.
-const ROWS: usize = 1024;
+/// Examples computed at a time: enough to keep all cores busy, and 32 MiB for 32 channels of 32 x 32 pixels.
+const ROWS: usize = 256;
 
 /// Loss and metrics on a data set: means over its examples.
 #[derive(Clone, Debug, PartialEq)]

@@ -202,12 +202,12 @@ impl Sequential {
             examples: train.len(),
             seed: seed.unwrap_or(self.default_seed()),
             shuffle,
-            augmentation: augmentation.as_ref().map(|augmentation| format!("{augmentation:?}")),
+            augmentation: augmentation.as_ref().map(ToString::to_string),
         };
         let (mut position, mut history) = (Position::first(measured.len()), History::new(columns.iter().copied()));
         let mut states = vec![];
         if let Some(path) = resume {
-            let mut from = Checkpoint::open(&path)?;
+            let mut from = Checkpoint::open(&path).map_err(|error| error.context("cannot go on from a checkpoint"))?;
             from.check_data(&train)?;
             let saved = Saved::read(&mut from, &columns, measured.len())?;
             course.first = saved.course.first;
@@ -217,6 +217,11 @@ impl Sequential {
             remind(&mut callbacks, &saved.callbacks).map_err(|error| error.context(&path.display().to_string()))?;
             self.restore(&mut from)?;
             (position, history, states) = (saved.position, saved.history, saved.callbacks);
+            if position.epoch > epochs || position.stopped {
+                let (path, done) = (path.display(), position.epoch - 1);
+                let why = if position.stopped { "a callback stopped it" } else { "epochs are counted from the first" };
+                log::warn!("{path}: its training is over, {done} epochs are done and {epochs} were asked for: {why}");
+            }
         }
         let mut loader = if shuffle { loader.shuffle(course.seed) } else { loader };
         if let Some(augmentation) = augmentation {
@@ -225,7 +230,6 @@ impl Sequential {
         if let Some(prefetch) = prefetch {
             loader = loader.prefetch(prefetch);
         }
-        self.set_course(self.default_seed(), course.first + epochs as u64);
         let mut run = Run {
             plan: Plan {
                 epochs,
@@ -247,8 +251,10 @@ impl Sequential {
             progress: (verbose > 0).then(Progress::usual),
             callbacks,
         };
-        run.go(self.built()?, &states)?;
-        Ok(run.history)
+        let done = run.go(self.built()?, &states);
+        // Also after an error: the model keeps what it learned.
+        self.set_course(run.seed, run.next_epoch());
+        done.map(|()| run.history)
     }
 }
 
@@ -362,13 +368,16 @@ impl Run {
         Ok(before + start.elapsed().as_secs_f64())
     }
 
+    /// The number of the epoch, from 0, with which a new training goes on: the one that has not ended.
+    fn next_epoch(&self) -> u64 {
+        self.course.first + self.position.epoch as u64 - 1
+    }
+
     /// Writes the same checkpoint to each path.
     fn save(&self, built: &mut Built, paths: &[PathBuf]) -> Result<(), Error> {
-        // A new training from here begins the epoch that has not ended.
-        let epochs = self.course.first + self.position.epoch as u64 - 1;
         for path in paths {
             let extra = self.position.to_extra(&self.course, &self.history, &self.callbacks)?;
-            built.save_checkpoint(path, self.seed, epochs, Some(extra))?;
+            built.save_checkpoint(path, self.seed, self.next_epoch(), Some(extra))?;
         }
         Ok(())
     }

@@ -185,7 +185,7 @@ impl Saved {
             (false, Some(_)) => format!("not shuffled, with seed {}", course.seed),
             (false, None) => "not shuffled".to_owned(),
         };
-        let changes = |course: &Course| course.augmentation.clone().unwrap_or("none".into());
+        let changes = |course: &Course| course.augmentation.clone().unwrap_or("nothing".into());
         let pairs = [
             ("batch size", own.batch_size.to_string(), course.batch_size.to_string()),
             ("number of examples", own.examples.to_string(), course.examples.to_string()),
@@ -193,7 +193,9 @@ impl Saved {
             ("order of examples", order(own), order(course)),
         ];
         match pairs.into_iter().find(|(_, own, given)| own != given) {
-            Some((what, own, given)) => Err(from.damaged(format!("the {what} of its training is {own}, here {given}"))),
+            Some((what, own, given)) => Err(from.damaged(format!(
+                "the {what} of its training is {own}, here {given}\n  hint: load_checkpoint takes its weights over into another training"
+            ))),
             None => Ok(()),
         }
     }
