@@ -25,7 +25,9 @@ pub(crate) struct Loaded(Program);
 
 impl Executor {
     pub(crate) fn load(&mut self, program: &Program) -> Result<Loaded, Error> {
-        if self.arena.len() < program.arena {
+        if let Some(more) = program.arena.checked_sub(self.arena.len()) {
+            let refused = |_| Error::out_of_memory(format!("cannot allocate {} bytes", program.arena));
+            self.arena.try_reserve_exact(more).map_err(refused)?;
             self.arena.resize(program.arena, 0);
         }
         Ok(Loaded(program.clone()))
@@ -47,11 +49,11 @@ impl Executor {
             )));
         }
         for (memory, spec) in memory.iter().zip(&program.externs) {
-            let bytes = spec.len * spec.dtype.size();
+            let bytes = spec.bytes()?;
             let fits = match memory {
                 Memory::Read(given) => given.len() == bytes && !spec.written,
                 Memory::Write(given) => given.len() == bytes,
-                Memory::PerStep(given) => given.len() == bytes * steps && !spec.written,
+                Memory::PerStep(given) => Some(given.len()) == bytes.checked_mul(steps) && !spec.written,
             };
             if !fits {
                 return Err(Error::invalid(format!("the memory for extern `{}` does not fit", spec.name)));

@@ -154,22 +154,25 @@ impl Executor {
     pub(crate) fn load(&mut self, program: &Program) -> Result<Loaded, Error> {
         let launches = program.steps.iter().map(|step| prepare(step, self.cpu)).collect::<Result<Vec<_>, Error>>()?;
         let widest = |size: fn(&dyn Launch) -> usize| {
-            launches.iter().map(|launch| size(&**launch)).max().unwrap_or(0).next_multiple_of(Buffer::ALIGN)
+            let most = launches.iter().map(|launch| size(&**launch)).max().unwrap_or(0);
+            most.checked_next_multiple_of(Buffer::ALIGN).ok_or_else(too_much_scratch)
         };
         let loaded = Loaded {
             bases: vec![std::ptr::null_mut(); program.externs.len() + 1],
             per_step: Vec::with_capacity(program.externs.len()),
             externs: (program.externs.iter())
-                .map(|memory| ExternSpec {
-                    name: memory.name.clone(),
-                    bytes: memory.len * memory.dtype.size(),
-                    align: memory.dtype.size(),
-                    written: memory.written,
+                .map(|memory| {
+                    Ok(ExternSpec {
+                        name: memory.name.clone(),
+                        bytes: memory.bytes()?,
+                        align: memory.dtype.size(),
+                        written: memory.written,
+                    })
                 })
-                .collect(),
+                .collect::<Result<_, Error>>()?,
             arena: program.arena,
-            shared: widest(|launch| launch.scratch_shared()),
-            per_thread: widest(|launch| launch.scratch_per_thread()),
+            shared: widest(|launch| launch.scratch_shared())?,
+            per_thread: widest(|launch| launch.scratch_per_thread())?,
             launches,
             cpu: self.cpu,
         };
@@ -185,7 +188,8 @@ impl Executor {
             Ok::<(), Error>(())
         };
         grow(&mut self.arena, loaded.arena)?;
-        grow(&mut self.scratch, loaded.shared + self.cpu.threads * loaded.per_thread)
+        let scratch = loaded.per_thread.checked_mul(self.cpu.threads).and_then(|own| own.checked_add(loaded.shared));
+        grow(&mut self.scratch, scratch.ok_or_else(too_much_scratch)?)
     }
 
     pub(crate) fn run<'a>(
@@ -249,6 +253,10 @@ impl Executor {
     }
 }
 
+fn too_much_scratch() -> Error {
+    Error::out_of_memory("a kernel needs more scratch than memory can be")
+}
+
 /// The one place where a kernel family is chosen on the CPU.
 fn prepare(step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
     match &step.kernel {
@@ -261,5 +269,33 @@ fn prepare(step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
         Kernel::Gather(gather) => gather::cpu::prepare_gather(gather, step, cpu),
         Kernel::ScatterAdd(scatter) => gather::cpu::prepare_scatter_add(scatter, step, cpu),
         Kernel::Random(random) => random::cpu::prepare(random, step, cpu),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Device, Program};
+
+    /// Memory and scratch whose bytes cannot be counted are refused by whoever would have to count them.
+    #[test]
+    fn what_is_larger_than_memory_is_an_error() {
+        // semantics 6.7
+        let index = "4611686018427387904";
+        for text in [
+            "program arena=0\nextern 0 \"x\" f32[18446744073709551615]".to_owned(),
+            "program arena=9223372036854775807".to_owned(),
+            format!(
+                "program arena=8\nextern 0 \"i\" u8[1]\n\
+                 %0: gather{{axis=1}} (arena@0 u8[0, 4], extern0@0 u8[{index}]/[0]) -> (arena@0 u8[0, {index}])"
+            ),
+        ] {
+            let program: Program = text.parse().unwrap();
+            program.verify().unwrap();
+            for device in [Device::cpu(), Device::reference()] {
+                let loaded = device.executor().unwrap().load(&program);
+                // The reference has no scratch, and asks for the externs' bytes when it runs.
+                assert!(loaded.is_err() || (device == Device::reference() && program.arena < 9), "{device}: {text}");
+            }
+        }
     }
 }

@@ -86,7 +86,7 @@ impl Index {
     }
 
     fn scratch(&self) -> usize {
-        self.count * size_of::<i64>()
+        self.count.saturating_mul(size_of::<i64>())
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::{
     Conv, ConvPass, DType, Error, Gather, Gemm, Layout, Map, Pool, PoolOp, Random, Reduce, ScatterAdd, Softmax,
+    checked_len,
 };
 
 mod text;
@@ -74,6 +75,13 @@ pub struct Extern {
     pub len: usize,
     /// Whether the program writes to it.
     pub written: bool,
+}
+
+impl Extern {
+    /// How many bytes it has.
+    pub(crate) fn bytes(&self) -> Result<usize, Error> {
+        Ok(checked_len(&[self.len], self.dtype.size())? * self.dtype.size())
+    }
 }
 
 /// A view of memory that a kernel reads or writes.

@@ -40,9 +40,8 @@ fn operands_inside(program: &Program, step: &Step) -> Check {
             Base::Extern(n) => {
                 let memory =
                     program.externs.get(n as usize).ok_or_else(|| format!("{role}: there is no extern {n}"))?;
-                let size = checked_len(&[memory.len], memory.dtype.size())
-                    .map_err(|_| format!("{role}: extern {n} is larger than memory can be"))?;
-                (size * memory.dtype.size(), memory.written, Some(memory.dtype))
+                let size = memory.bytes().map_err(|_| format!("{role}: extern {n} is larger than memory can be"))?;
+                (size, memory.written, Some(memory.dtype))
             }
         };
         ensure(dtype.is_none_or(|dtype| dtype == operand.dtype), || {
