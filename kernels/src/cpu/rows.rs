@@ -57,7 +57,7 @@ impl Runs {
         let mut axes: Vec<(usize, isize)> = Vec::with_capacity(layout.rank());
         for (&size, &stride) in layout.shape.iter().zip(&layout.strides).filter(|&(&size, _)| size != 1) {
             match axes.last_mut() {
-                Some(last) if last.1 == stride * size as isize => *last = (last.0 * size, stride),
+                Some(last) if last.1 == stride.wrapping_mul(size as isize) => *last = (last.0 * size, stride),
                 _ => axes.push((size, stride)),
             }
         }

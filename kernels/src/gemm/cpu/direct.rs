@@ -69,7 +69,7 @@ impl<T: Real> Compute for Direct<T> {
 
     fn cost(&self, problem: &Problem) -> usize {
         let columns = problem.n.next_multiple_of(self.kernels.lanes);
-        problem.m.saturating_mul(columns).saturating_mul(2 * problem.k) / self.kernels.rate
+        problem.m.saturating_mul(columns).saturating_mul(problem.k).saturating_mul(2) / self.kernels.rate
     }
 
     fn column_overhead(&self) -> usize {

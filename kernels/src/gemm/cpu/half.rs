@@ -108,7 +108,7 @@ impl Compute for Half {
     }
 
     fn cost(&self, problem: &Problem) -> usize {
-        problem.m.saturating_mul(problem.n).saturating_mul(4 * problem.k) / self.kernels.rate
+        problem.m.saturating_mul(problem.n).saturating_mul(problem.k).saturating_mul(4) / self.kernels.rate
     }
 
     fn column_overhead(&self) -> usize {

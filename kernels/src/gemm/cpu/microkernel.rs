@@ -66,7 +66,7 @@ impl Run {
     pub(crate) fn merged(runs: [Run; 2], mut k: usize, a_k: isize, b_k: isize) -> ([Run; 2], usize) {
         let [mut outer, mut inner] = runs;
         for _ in 0..2 {
-            if inner.a != k as isize * a_k || inner.b != k as isize * b_k {
+            if inner.a != (k as isize).wrapping_mul(a_k) || inner.b != (k as isize).wrapping_mul(b_k) {
                 break;
             }
             k *= inner.count;

@@ -79,12 +79,16 @@ impl Problem {
             let (size, a, b) = (sizes[axis], sa[axis], sb[axis]);
             match problem.batch.last_mut() {
                 // The same B for each: more rows of A.
-                None if b == 0 && (a == problem.a_row * problem.m as isize || problem.m == 1) => {
+                None if b == 0 && (a == problem.a_row.wrapping_mul(problem.m as isize) || problem.m == 1) => {
                     problem.a_row = if problem.m == 1 { a } else { problem.a_row };
                     problem.m *= size;
                     problem.batches = problem.batches.checked_div(size).unwrap_or(1);
                 }
-                Some((inner, ia, ib)) if a == *ia * *inner as isize && b == *ib * *inner as isize => *inner *= size,
+                Some((inner, ia, ib))
+                    if a == ia.wrapping_mul(*inner as isize) && b == ib.wrapping_mul(*inner as isize) =>
+                {
+                    *inner *= size;
+                }
                 _ => problem.batch.push((size, a, b)),
             }
         }
