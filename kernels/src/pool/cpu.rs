@@ -356,7 +356,7 @@ impl<A: Loops> Bands<A> {
 
 impl<A: Loops> Launch for Bands<A> {
     fn run(&self, context: &Context<'_>) -> Result<(), Error> {
-        if self.row == 0 {
+        if self.row == 0 || self.rows == 0 {
             return Ok(());
         }
         let bands = self.rows.div_ceil(self.band);
@@ -379,7 +379,7 @@ impl<A: Loops> Launch for Bands<A> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Device, Program};
+    use crate::{Device, Memory, Program};
 
     /// One element can be read as an image without end; scratch for it is refused, not attempted.
     #[test]
@@ -400,6 +400,30 @@ mod tests {
             program.verify().unwrap();
             let why = Device::cpu().executor().unwrap().load(&program).unwrap_err();
             assert!(why.is_out_of_memory() && why.to_string().contains(image), "{why}");
+        }
+    }
+
+    /// A large image without any windows, and strides along one pixel that nothing is multiplied by.
+    #[test]
+    fn no_windows_and_wild_strides_are_no_trouble() {
+        let wild = "[9223372036854775807, 9223372036854775807, -9223372036854775807, 9223372036854775807]";
+        for (step, wanted) in [
+            ("max_pool{window=[2, 2]} (extern0@0 f32[1, 200, 100, 1]) -> (extern1@0 f32[1, 0, 9, 1])".into(), [7.0; 9]),
+            (
+                format!(
+                    "sum_pool{{window=[1, 1], padding=[1, 1]}} (extern0@0 f32[1, 1, 1, 1]/{wild}) -> (extern1@0 f32[1, 3, 3, 1])"
+                ),
+                [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+            ),
+        ] {
+            let text = format!("program arena=0\nextern 0 \"x\" f32[20000]\nextern 1 \"y\" f32[9] written\n%0: {step}");
+            let program: Program = text.parse().unwrap();
+            let mut executor = Device::cpu().threads(2).executor().unwrap();
+            let mut loaded = executor.load(&program).unwrap();
+            let (x, mut y) = (vec![1f32; 20000], [7f32; 9]);
+            let memory = [Memory::Read(bytemuck::cast_slice(&x)), Memory::Write(bytemuck::cast_slice_mut(&mut y))];
+            executor.run(&mut loaded, 1, memory.into_iter()).unwrap();
+            assert_eq!(y, wanted, "{step}");
         }
     }
 }

@@ -25,13 +25,14 @@ impl<A> Grid<A> {
     /// The same grid without its first rows.
     #[inline]
     pub(super) fn skip_rows(self, rows: usize) -> Grid<A> {
-        Grid { start: self.start.wrapping_offset(rows as isize * self.row), ..self }
+        Grid { start: self.start.wrapping_offset((rows as isize).wrapping_mul(self.row)), ..self }
     }
 
     #[inline(always)]
     fn at(&self, row: usize, column: usize, channel: usize) -> *mut A {
-        let offset = row as isize * self.row + column as isize * self.column;
-        self.start.wrapping_offset(offset).wrapping_add(channel)
+        // Where there is no second row or column, its distance may be anything.
+        let (row, column) = ((row as isize).wrapping_mul(self.row), (column as isize).wrapping_mul(self.column));
+        self.start.wrapping_offset(row.wrapping_add(column)).wrapping_add(channel)
     }
 }
 
