@@ -33,7 +33,8 @@ pub(crate) mod reference;
 ///
 /// A result that a NaN enters is NaN, and no other. Infinities are not held to be more than that: what one enters is an
 /// infinity or NaN, as products and sums may be taken in another order. Neither is a filter's element that is not finite
-/// held to have no effect where its tap stands beyond the image.
+/// held to have no effect where its tap stands beyond the image, nor, in a weight gradient, an image's element on the taps
+/// of its channel that never stand over it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Conv {
     /// Which of the three products.
