@@ -141,13 +141,15 @@ impl<A: Number + Vectored> Direct<A> {
         let [down, right] = &self.axes;
         for (number, column) in right.classes.iter().enumerate() {
             let taps = self.filters.taps(panel, [class, number]);
-            let steps = [down.step as isize * from.row, right.step as isize * from.pixel];
+            // Where there is no second element, its distance may be anything.
+            let apart = |count: usize, step: isize| (count as isize).wrapping_mul(step);
+            let steps = [apart(down.step, from.row), apart(right.step, from.pixel)];
             let runs = [0, 1].map(|axis| Run { count: taps.count[axis], a: steps[axis], b: taps.step[axis] });
             let (runs, k) =
                 if self.depthwise.is_some() { (runs, 1) } else { Run::merged(runs, self.group[0], 1, taps.row) };
             // The rows of the tiles are the pixels of an image or, of very small ones, a pixel in each.
             let mut along =
-                (right.count(number), right.advance as isize * from.pixel, right.classes.len() * self.channels);
+                (right.count(number), apart(right.advance, from.pixel), right.classes.len() * self.channels);
             let mut across = (images, from.image, step);
             if across.0 > along.0 {
                 std::mem::swap(&mut along, &mut across);

@@ -96,7 +96,7 @@ impl Axis {
 
     /// Whether the border is of no account beside the operand.
     pub(super) fn is_compact(&self) -> bool {
-        self.extent <= 4 * self.len + 64
+        self.extent <= self.len.saturating_mul(4).saturating_add(64)
     }
 
     /// Whether no tap stands over a border.

@@ -16,6 +16,8 @@ mod geometry;
 mod partials;
 mod simple;
 mod source;
+#[cfg(test)]
+mod tests;
 mod transform;
 mod vectors;
 mod weights;
@@ -39,10 +41,12 @@ fn choose<A: Number + Vectored>(problem: Problem, finish: Finish, cpu: Cpu) -> B
     let axis = if problem.pass == ConvPass::InputGradient { Axis::backward } else { Axis::forward };
     let axes = [0, 1].map(|i| (problem.slides[i], pixels[i], taps[i], positions[i]));
     // Classes and taps are listed: what has very many of them is sparse.
-    let few = axes.iter().all(|&(slide, pixels, taps, _)| slide.stride.min(pixels).saturating_mul(taps) <= MOST);
+    let classes = [0, 1].map(|i| problem.slides[i].stride.min(pixels[i]).max(1));
+    let few =
+        (0..2).all(|i| classes[i].saturating_mul(taps[i]) <= MOST) && classes[0].saturating_mul(classes[1]) <= MOST;
     if few && problem.products() > 0 && problem.len() > 0 {
         let axes = axes.map(|(slide, pixels, taps, positions)| axis(slide, pixels, taps, positions));
-        if axes.iter().all(Axis::is_compact) {
+        if axes.iter().all(Axis::is_compact) && problem.copies(&axes) <= LARGEST {
             return match (problem.pass, A::SQUARES) {
                 (_, Some(launch)) if winograd::suits(&problem, &axes) => launch(&problem, axes, finish, cpu),
                 (ConvPass::WeightGradient, _) => Box::new(weights::Weights::<A>::new(&problem, axes, finish, cpu)),
@@ -53,8 +57,13 @@ fn choose<A: Number + Vectored>(problem: Problem, finish: Finish, cpu: Cpu) -> B
     Box::new(simple::Simple::<A>::new(problem, finish, cpu))
 }
 
-/// Pairs of a class and a tap, along one axis, that are still listed.
+/// Pairs of a class and a tap along one axis, or of classes along both, that are still listed.
 const MOST: usize = 1 << 16;
+
+/// Elements that an operand has at most, border and all, if the methods that copy are to be taken. Beyond the memory of
+/// any machine there can only be elements that are repeated. Below it, sizes of scratch can be added up and multiplied
+/// without a thought for overflow: the number of planes, that of partial sums and the size of an element are small.
+const LARGEST: usize = 1 << 44;
 
 /// An operand with axes as the family has them.
 #[derive(Clone, Copy, Debug)]
@@ -125,11 +134,26 @@ impl Problem {
         positions.saturating_mul(filter).saturating_mul(sizes.filters)
     }
 
+    /// Elements of the largest operand or result, if borders are copied as well and channels fill vectors.
+    fn copies(&self, axes: &[Axis; 2]) -> usize {
+        let ConvSizes { images, taps, positions, channels, filters, .. } = self.sizes;
+        let (inner, outer) = self.group();
+        let [down, right] = [0, 1].map(|axis| axes[axis].extent.saturating_add(2));
+        let product = |sizes: [usize; 5]| sizes.into_iter().fold(1, usize::saturating_mul);
+        let source = product([images, down, right, channels.max(filters), 1]);
+        let results = product([images, positions[0] + 2, positions[1] + 2, filters, 1]);
+        let weights = product([taps[0], taps[1], inner + VECTORS, outer + VECTORS, self.groups]);
+        source.max(results).max(weights)
+    }
+
     /// Input channels and filters of a group.
     fn group(&self) -> (usize, usize) {
         (self.sizes.channels / self.groups, self.sizes.filters / self.groups)
     }
 }
+
+/// Elements of two of the widest vectors.
+const VECTORS: usize = 32;
 
 /// What becomes of sums: they are rounded to what the epilogue takes, or to the output's dtype.
 struct Finish {

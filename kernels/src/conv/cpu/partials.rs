@@ -1,6 +1,6 @@
 //! Sums over a batch: cut into parts whose number depends on sizes alone, which are added in order.
 
-use super::{Problem, source::View};
+use super::{Problem, VECTORS, source::View};
 use crate::DType;
 use crate::cpu::{Context, Place, rows::Number, share};
 use crate::gemm::cpu::{
@@ -13,8 +13,6 @@ use std::ops::Range;
 const MOST: usize = 8;
 /// Elements of a cache line, at least, by which threads divide sums.
 const GRAIN: usize = 16;
-/// Channels that are summed at a time: two of the widest vectors.
-const WIDEST: usize = 32;
 
 /// Some images, some rows of their results, and whether they are the first of their partial sum.
 #[derive(Clone, Copy)]
@@ -143,14 +141,14 @@ impl Partials {
         let runs = if dense { 1 } else { rows };
         for (image, row) in (0..images).flat_map(|image| (0..runs).map(move |row| (image, row))) {
             let start = b.start.wrapping_offset(image as isize * b.image + row as isize * b.row);
-            for first in channels.clone().step_by(WIDEST) {
-                let mut sums = [A::ZERO; WIDEST];
+            for first in channels.clone().step_by(VECTORS) {
+                let mut sums = [A::ZERO; VECTORS];
                 let panel = Panel {
                     b: start.wrapping_add(first),
                     b_k: b.pixel,
                     b_column: 1,
                     k: if dense { rows * columns } else { columns },
-                    columns: WIDEST.min(channels.end - first),
+                    columns: VECTORS.min(channels.end - first),
                     to: sums.as_mut_ptr(),
                 };
                 // SAFETY: the caller's duty; there is room for the sums of a panel.

@@ -68,16 +68,18 @@ impl<A: Number + Real> Source<A> {
         self.axes[1].extent * self.channels
     }
 
-    /// Elements of an image, or of so many rows of it.
+    /// Elements of so many rows of an image, or of all that there are.
     pub(super) fn len(&self, rows: usize) -> usize {
-        rows * self.row()
+        rows.min(self.axes[0].extent) * self.row()
     }
 
     /// Elements of scratch for copies of so many rows of so many images, and for what they take.
     pub(super) fn scratch(&self, images: usize, rows: usize) -> usize {
         match self.copy {
             Copy::None => 0,
-            Copy::Transposed => images * rows * self.row() + self.axes[1].len * 2 * self.kernels.lanes,
+            Copy::Transposed => {
+                images * rows * self.row() + self.axes[1].len.min(self.axes[1].extent) * 2 * self.kernels.lanes
+            }
             _ => images * rows * self.row(),
         }
     }

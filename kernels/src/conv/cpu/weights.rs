@@ -151,15 +151,17 @@ impl<A: Number + Vectored> Weights<A> {
         let Piece { images, rows, columns, a, b, fresh } = *piece;
         let (group, column, width) = self.panel(tile);
         let (i, [inner, _]) = (tile % self.taps(0), self.group);
-        let tap = self.axes[1].step as isize * a.pixel;
+        // Where there is no second element, its distance may be anything.
+        let apart = |count: usize, step: isize| (count as isize).wrapping_mul(step);
+        let tap = apart(self.axes[1].step, a.pixel);
         // Where a tap's channels follow those of the tap before, they are one matrix.
         let (matrices, height) = if tap == inner as isize { (1, self.taps(1) * inner) } else { (self.taps(1), inner) };
         for j in 0..matrices {
             let down = (i * self.axes[0].step) as isize * a.row + j as isize * tap;
-            let (a_k, b_k) = (self.axes[1].advance as isize * a.pixel, b.pixel);
+            let (a_k, b_k) = (apart(self.axes[1].advance, a.pixel), b.pixel);
             let runs = [
                 Run { count: images, a: a.image, b: b.image },
-                Run { count: rows, a: self.axes[0].advance as isize * a.row, b: b.row },
+                Run { count: rows, a: apart(self.axes[0].advance, a.row), b: b.row },
             ];
             let (runs, k) = Run::merged(runs, columns, a_k, b_k);
             let mut tile = Tile {

@@ -142,7 +142,7 @@ impl WinogradWeights {
                     image: view.start.wrapping_offset(at).wrapping_add(first).cast_mut(),
                     row: view.row,
                     pixel: view.pixel,
-                    square: 2 * view.pixel,
+                    square: view.pixel.wrapping_mul(2),
                     planes: planes.wrapping_add(square * channels),
                     plane,
                     element: channels,
