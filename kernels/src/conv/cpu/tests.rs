@@ -1,6 +1,7 @@
-//! Sizes that no array has can be read from one element. They are computed or refused, never attempted.
+//! Work divided however small it is; and sizes that no array has but can be read from one element, which are computed or
+//! refused, never attempted.
 
-use crate::{Device, Error, Memory, Program};
+use crate::{Device, Error, Memory, Program, conformance};
 
 const WILD: &str = "[9223372036854775807, 9223372036854775807, -9223372036854775807, 9223372036854775807]";
 
@@ -21,6 +22,13 @@ fn run(step: &str) -> Result<f32, Error> {
     ];
     executor.run(&mut loaded, 1, memory.into_iter())?;
     Ok(y[0])
+}
+
+#[test]
+fn bits_do_not_depend_on_the_number_of_threads() {
+    // semantics 8.10
+    // Fewer than there are partial sums, and more.
+    conformance::same_bits("conv", &Device::cpu(), &[3, 13]).unwrap();
 }
 
 #[test]
