@@ -57,9 +57,7 @@ impl<A: Number + Vectored> Direct<A> {
         let most = if filters.panel() * size > SOURCE { 4 * SOURCE } else { SOURCE };
         let by_source = most / (source.len(axes[0].advance) * size / axes[0].classes.len()).max(1);
         let by_results = if finish.is_plain::<A>() { usize::MAX } else { RESULTS / (columns * channels * size) };
-        // For each thread at least one piece, and no fewer than it takes to be even.
-        let even =
-            if images.is_multiple_of(parts) { images / parts * rows } else { (images * rows).div_ceil(4 * parts) };
+        let even = Pieces::even(images, rows, parts);
         let pieces = Pieces::new(images, rows, by_source.min(by_results).min(even).max(1));
         let small = filters.count() * filters.panel() * size <= SOURCE;
         let lines = if small && !finish.is_plain::<A>() { (NEAR / (columns * channels * size)).max(1) } else { rows };

@@ -49,6 +49,11 @@ impl Axis {
         }
     }
 
+    /// Each result sees the row that has its number.
+    pub(super) fn plain(rows: usize) -> Axis {
+        Axis::forward(Slide::PLAIN, rows, 1, rows)
+    }
+
     /// The pixels of an image see the results of `slide`.
     pub(super) fn backward(slide: Slide, pixels: usize, taps: usize, positions: usize) -> Axis {
         let Slide { stride, dilation, padding } = slide;

@@ -139,10 +139,10 @@ impl Problem {
         let ConvSizes { images, taps, positions, channels, filters, .. } = self.sizes;
         let (inner, outer) = self.group();
         let [down, right] = [0, 1].map(|axis| axes[axis].extent.saturating_add(2));
-        let product = |sizes: [usize; 5]| sizes.into_iter().fold(1, usize::saturating_mul);
-        let source = product([images, down, right, channels.max(filters), 1]);
-        let results = product([images, positions[0] + 2, positions[1] + 2, filters, 1]);
-        let weights = product([taps[0], taps[1], inner + VECTORS, outer + VECTORS, self.groups]);
+        let product = |sizes: &[usize]| sizes.iter().fold(1usize, |product, &size| product.saturating_mul(size));
+        let source = product(&[images, down, right, channels.max(filters)]);
+        let results = product(&[images, positions[0] + 2, positions[1] + 2, filters]);
+        let weights = product(&[taps[0], taps[1], inner + VECTORS, outer + VECTORS, self.groups]);
         source.max(results).max(weights)
     }
 

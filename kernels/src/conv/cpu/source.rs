@@ -31,6 +31,7 @@ enum Copy {
     Rows,
     /// Channels come first in memory: blocks are transposed.
     Transposed,
+    /// Pixel by pixel.
     Pixels,
 }
 
@@ -202,6 +203,11 @@ impl Pieces {
         let whole = (wanted / rows.max(1)).clamp(1, images.max(1));
         let cut = rows.div_ceil(rows.div_ceil(wanted.max(1)).max(1));
         Pieces { of: [images, rows], each: [whole, cut.max(1)] }
+    }
+
+    /// Rows of a piece so that each of `parts` threads has at least one, and no fewer than it takes to be even.
+    pub(super) fn even(images: usize, rows: usize, parts: usize) -> usize {
+        if images.is_multiple_of(parts) { images / parts * rows } else { (images * rows).div_ceil(4 * parts) }
     }
 
     pub(super) fn count(&self) -> usize {

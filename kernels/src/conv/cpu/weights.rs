@@ -8,9 +8,9 @@ use super::partials::{Partials, Piece};
 use super::source::{Pieces, Source};
 use super::vectors::{Vectored, Vectors};
 use super::{Finish, Problem, WORTH};
+use crate::Error;
 use crate::cpu::{Context, Cpu, Launch, rows::Number};
 use crate::gemm::cpu::microkernel::{Kernels, Real, Run, Tile};
-use crate::{Error, Slide};
 
 /// Bytes of images and results that a piece of work has: they stay in the cache of second level.
 const SOURCE: usize = 320 << 10;
@@ -41,9 +41,8 @@ impl<A: Number + Vectored> Weights<A> {
         let kernels = A::kernels(cpu.isa);
         let sizes = &problem.sizes;
         let (inner, outer) = problem.group();
-        let plain = |axis: usize| Axis::forward(Slide::PLAIN, sizes.positions[axis], 1, sizes.positions[axis]);
         let images = Source::new(problem.a, problem.dtype, axes.clone(), sizes.channels, kernels);
-        let results = Source::new(problem.b, problem.dtype, [plain(0), plain(1)], sizes.filters, kernels);
+        let results = Source::new(problem.b, problem.dtype, sizes.positions.map(Axis::plain), sizes.filters, kernels);
         let rows = sizes.positions[0];
         let partials = Partials::new(problem, problem.len(), POSITIONS, finish.is_plain::<A>());
         let bytes = (images.len(axes[0].advance) + results.len(1)) * size_of::<A>();

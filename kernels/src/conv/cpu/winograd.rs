@@ -84,8 +84,7 @@ impl Winograd {
         let [down, right] = [0, 1].map(|axis| axes[axis].results / 2);
         let width = 2 * kernels.lanes;
         let squares = (BYTES / (PLANES * (channels[0] + width) * size_of::<A>())).clamp(1, MOST);
-        let even =
-            if images.is_multiple_of(parts) { images / parts * down } else { (images * down).div_ceil(4 * parts) };
+        let even = Pieces::even(images, down, parts);
         let pieces = Pieces::new(images, down, (squares / right).min(even).max(1));
         let [most, rows] = pieces.most();
         let squares = most * rows * right;

@@ -8,9 +8,9 @@ use super::transform::{Kind, Move};
 use super::vectors::{TransformFn, transform};
 use super::winograd::{A, BYTES, GAP, MOST, PLANES};
 use super::{Finish, Problem, WORTH};
+use crate::Error;
 use crate::cpu::{Context, Cpu, Launch, share};
 use crate::gemm::cpu::microkernel::{Kernels, Real, Run, Tile};
-use crate::{Error, Slide};
 
 /// Positions whose products are worth a partial sum of their own.
 const POSITIONS: usize = 2048;
@@ -41,12 +41,11 @@ impl WinogradWeights {
     pub(super) fn new(problem: &Problem, axes: [Axis; 2], finish: Finish, cpu: Cpu) -> WinogradWeights {
         let kernels = <A as Real>::kernels(cpu.isa);
         let sizes = problem.sizes.positions;
-        let plain = |axis: usize| Axis::forward(Slide::PLAIN, sizes[axis], 1, sizes[axis]);
         let channels = [problem.sizes.channels, problem.sizes.filters];
         let axes = axes.map(Axis::in_pairs);
         let [down, right] = [0, 1].map(|axis| axes[axis].results / 2);
         let images = Source::new(problem.a, problem.dtype, axes, channels[0], kernels);
-        let gradients = Source::new(problem.b, problem.dtype, [plain(0), plain(1)], channels[1], kernels);
+        let gradients = Source::new(problem.b, problem.dtype, sizes.map(Axis::plain), channels[1], kernels);
         let partials = Partials::new(problem, PLANES * (channels[0] * channels[1] + GAP), POSITIONS, false);
         let size = size_of::<A>();
         let width = 2 * kernels.lanes;
