@@ -397,11 +397,10 @@ impl State {
             Some(refusal) => Err(refusal),
             None => op.infer(&types, &mut Infer { dims: &mut self.dims, origin }),
         };
-        result.map_err(|Refusal { what, hint }| {
+        result.map_err(|refusal| {
             let operands: Vec<String> = types.iter().map(TensorType::to_string).collect();
             let of = if operands.is_empty() { String::new() } else { format!(" of {}", operands.join(" and ")) };
-            let hint = hint.map_or(String::new(), |hint| format!("\n  hint: {hint}"));
-            Error::build(format!("{}{}{of}: {what}{hint}", op.name(), op.attributes()), origin)
+            Error::build(format!("{}{}{of}: {refusal}", op.name(), op.attributes()), origin)
         })
     }
 }

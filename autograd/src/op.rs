@@ -58,6 +58,14 @@ impl Refusal {
     }
 }
 
+impl fmt::Display for Refusal {
+    /// What is wrong, and the remedy in a line of its own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        self.hint.iter().try_for_each(|hint| write!(f, "\n  hint: {hint}"))
+    }
+}
+
 impl From<String> for Refusal {
     fn from(what: String) -> Refusal {
         Refusal::new(what)

@@ -1,7 +1,7 @@
 //! How windows slide over images whose sizes may be open: what convolution and pooling have in common.
 
 use crate::op::{Attribute, Attributes, Refusal};
-use crate::{Dim, Tensor};
+use crate::{Dim, Tensor, TensorType};
 use wengert_kernels::Slide;
 
 /// What surrounds an image before windows slide over it: zeros for sums, nothing for maxima.
@@ -41,6 +41,15 @@ impl DataFormat {
             DataFormat::ChannelsLast => x.clone(),
             DataFormat::ChannelsFirst => x.transpose([0, 2, 3, 1]),
         }
+    }
+
+    /// The type that an image of this type has with its channels last.
+    pub(crate) fn type_with_channels_last(self, ty: &TensorType) -> TensorType {
+        let mut ty = ty.clone();
+        if self == DataFormat::ChannelsFirst && ty.rank() == 4 {
+            ty.shape[1..].rotate_left(1);
+        }
+        ty
     }
 
     fn back(self, x: &Tensor) -> Tensor {
@@ -88,7 +97,9 @@ impl Sliding {
         {
             let side = ["height", "width"][axis];
             let what = format!("a window that covers {covers} pixels does not fit into a {side} of {padded}");
-            return Err(Refusal::new(what).hint("use a smaller window, or padding"));
+            return Err(
+                Refusal::new(what).hint("use a smaller window, or padding; are the channels where data_format() says?")
+            );
         }
         Ok(padded.minus(&covers).over(&Dim::Known(stride)).plus(&one))
     }

@@ -73,7 +73,11 @@ impl Op for Convolution {
             )));
         }
         meet(&x, &f.times(&groups), "the channels of the images and those that the filters take,").map_err(
-            |refusal| refusal.hint("filters have axes [height, width, input channels / groups, output channels]"),
+            |refusal| {
+                refusal.hint(
+                    "filters have axes [height, width, input channels / groups, output channels]; images have their channels last unless data_format() says otherwise",
+                )
+            },
         )?;
         let shape = match self.pass {
             ConvPass::Forward => {
@@ -158,6 +162,7 @@ pub(super) const SPEC: OpSpec = OpSpec {
         misuse!(|a, b, _| image(a).conv2d(&b.reshape([4, 1, 1, 5]), &ConvOptions::new())),
         misuse!(|a, b, _| image(a).conv2d(&b.reshape([1, 1, 5, 4]), &ConvOptions::new())),
         misuse!(|a, b, _| image(a).conv2d(&filters(b), &ConvOptions::new().groups(3))),
+        misuse!(|a, b, _| image(a).conv2d(&filters(b), &channels_first())),
         misuse!(|a, _, flag| image(a).conv2d(&image(flag), &ConvOptions::new())),
     ],
 };
@@ -165,6 +170,11 @@ pub(super) const SPEC: OpSpec = OpSpec {
 #[cfg(test)]
 fn image(x: &Tensor) -> Tensor {
     x.reshape([1, 2, 3, 1])
+}
+
+#[cfg(test)]
+fn channels_first() -> ConvOptions {
+    ConvOptions::new().data_format(DataFormat::ChannelsFirst)
 }
 
 #[cfg(test)]
@@ -241,6 +251,10 @@ impl Tensor {
     /// order of axes; along height and width, with k taps, stride s and dilation d, their size is
     /// `(h + padding - d (k - 1) - 1) / s + 1`, rounded down, and `h / s`, rounded up, for [`Padding::Same`].
     ///
+    /// Images and filters are floats, promoted to one dtype. Axes may be open. Poisoned with an error are operands of other
+    /// ranks, channels that do not fit the filters and groups, a window that does not fit into the image, and a stride or a
+    /// dilation of 0.
+    ///
     /// ```
     /// # use wengert_autograd::{ConvOptions, DType, Graph, Padding};
     /// let g = Graph::new();
@@ -258,6 +272,15 @@ impl Tensor {
         if x.ty().is_ok_and(|ty| ty.rank() != 4) {
             // Refused by the op, with what it expects.
             return x.apply(op(options), &[&f], place);
+        }
+        if let (DataFormat::ChannelsFirst, Ok(images), Ok(filters)) = (options.data_format, x.ty(), f.ty()) {
+            // The op sees the images in another order; an error has the one that the user wrote.
+            let types = [options.data_format.type_with_channels_last(&images), filters.clone()];
+            let origin = Origin::new(place, None);
+            let fits = op(options).infer(&types, &mut Infer { dims: &mut x.graph().state().dims, origin: &origin });
+            if let Err(refusal) = fits {
+                return x.refuse(format!("conv2d of {images}, channels first, and {filters}: {refusal}"), place);
+            }
         }
         let run = |x: &Tensor| x.apply(op(options), &[&f], place);
         x.graph().composed(place, || options.data_format.apply(&x, run))

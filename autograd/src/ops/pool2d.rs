@@ -222,7 +222,9 @@ impl Tensor {
     /// [`DataFormat::ChannelsFirst`], give results of the same order of axes; along height and width, with windows of k and
     /// stride s, their size is `(h + padding - k) / s + 1`, rounded down, and `h / s`, rounded up, for [`Padding::Same`].
     ///
-    /// The gradient goes to the first maximum of a window, in row-major order. A NaN is greater than all.
+    /// The gradient goes to the first maximum of a window, in row-major order. A NaN is greater than all. Images are floats;
+    /// poisoned with an error are other ranks, a window that does not fit into the image or may lie on padding alone, and a
+    /// window or a stride of 0.
     ///
     /// ```
     /// # use wengert_autograd::{Array, Device, Graph, PoolOptions, Session};
@@ -239,8 +241,17 @@ impl Tensor {
         pooled(self, options, "max_pool2d", Location::caller(), |x, place| x.apply(options.op(PoolOp::Max), &[], place))
     }
 
-    /// The mean of each window, each channel by itself; shapes as those of [`Tensor::max_pool2d`]. Padding is not counted,
-    /// unless [`PoolOptions::count_include_pad`] says so.
+    /// The mean of each window, each channel by itself; shapes, dtypes and errors as those of [`Tensor::max_pool2d`]. Padding is
+    /// not counted, unless [`PoolOptions::count_include_pad`] says so.
+    ///
+    /// ```
+    /// # use wengert_autograd::{Graph, Padding, PoolOptions};
+    /// let g = Graph::new();
+    /// let x = g.constant([2.0f32, 4.0, 9.0]).reshape([1, 1, 3, 1]);
+    /// let options = PoolOptions::new([1, 3]).strides([1, 1]).padding(Padding::Same);
+    /// assert_eq!(x.average_pool2d(&options).eval(&[])?.to_vec::<f32>()?, [3.0, 5.0, 6.5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn average_pool2d(&self, options: &PoolOptions) -> Tensor {
@@ -265,17 +276,13 @@ fn pooled(
     place: Place,
     run: impl Fn(&Tensor, Place) -> Tensor,
 ) -> Tensor {
-    let Ok(mut ty) = x.ty() else { return x.clone() };
-    let given = ty.clone();
-    if let (DataFormat::ChannelsFirst, 4) = (options.data_format, ty.rank()) {
-        ty.shape[1..].rotate_left(1);
-    }
+    let Ok(given) = x.ty() else { return x.clone() };
+    let ty = options.data_format.type_with_channels_last(&given);
     let origin = Origin::new(place, None);
     // Both are made of ops with other names; an error has the name that the user wrote.
     let fits = options.op(PoolOp::Max).infer(&[ty], &mut Infer { dims: &mut x.graph().state().dims, origin: &origin });
     if let Err(refusal) = options.sees_pixels().and(fits) {
-        let hint = refusal.hint.map_or(String::new(), |hint| format!("\n  hint: {hint}"));
-        return x.refuse(format!("{name} of {given}: {}{hint}", refusal.what), place);
+        return x.refuse(format!("{name} of {given}: {refusal}"), place);
     }
     x.graph().composed(place, || options.data_format.apply(x, |x| run(x, place)))
 }

@@ -129,6 +129,9 @@ impl Layer for Conv2D {
                 let hint = "the number of channels decides the size of the kernel; only the other axes may be open";
                 return x.poisoned(format!("conv2d of {ty}: its channels are open\n  hint: {hint}")).into();
             };
+            if self.filters == 0 {
+                return x.poisoned(format!("conv2d of {ty}: a layer without filters gives nothing")).into();
+            }
             if self.groups == 0 || !channels.is_multiple_of(self.groups) || !self.filters.is_multiple_of(self.groups) {
                 let what = format!("{channels} channels and {} filters in {} groups", self.filters, self.groups);
                 return x.poisoned(format!("conv2d of {ty}: {what}\n  hint: the groups divide both")).into();

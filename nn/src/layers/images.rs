@@ -33,7 +33,8 @@ pub(super) fn images(x: &Tensor, layer: &str, format: DataFormat) -> Result<Tens
         DataFormat::ChannelsLast => "[n, height, width, channels]",
         DataFormat::ChannelsFirst => "[n, channels, height, width]",
     };
-    let hint = "images of one channel have an axis of size 1 for it: reshape() adds one";
+    let hint =
+        "grey images have an axis of size 1 for their channel: add it with the layer Reshape, or with expand_dims()";
     Err(x.poisoned(format!("{layer} of {ty}: it takes images {axes}\n  hint: {hint}")))
 }
 
