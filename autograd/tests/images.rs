@@ -200,7 +200,7 @@ fn random_network(choose: &mut dyn FnMut(usize) -> usize) -> (Graph, Tensor, Vec
             10 => back(&last(&a).softmax(-1)),
             11 => a.softmax(1),
             12 => a.transpose([0, 3, 2, 1]).tanh().transpose([0, 3, 2, 1]) + &b,
-            13 => a.greater(&back(&last(&b).exp())).select(&a, &b),
+            13 => a.greater(back(&last(&b).exp())).select(&a, &b),
             14 => (&a * a.sum_axes([2]).expand_dims(2)).tanh(),
             _ => (&a - a.sum_keepdims([0]) * 0.1).sigmoid(),
         });
