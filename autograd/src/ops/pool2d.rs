@@ -227,12 +227,11 @@ impl Tensor {
     /// window or a stride of 0.
     ///
     /// ```
-    /// # use wengert_autograd::{Array, Device, Graph, PoolOptions, Session};
+    /// # use wengert_autograd::{Array, DType, Graph, PoolOptions};
     /// let g = Graph::new();
-    /// let x = g.constant(Array::arange(16.0)).reshape([1, 4, 4, 1]);
+    /// let x = g.constant(Array::from_fn(DType::F32, &[1, 4, 4, 1], |i| i as f64)?);
     /// let y = x.max_pool2d(&PoolOptions::new([2, 2]));
-    /// let mut session = Session::new(Device::cpu())?;
-    /// assert_eq!(session.run(&y, [])?.to_vec::<f32>()?, [5.0, 7.0, 13.0, 15.0]);
+    /// assert_eq!(y.eval(&[])?.to_vec::<f32>()?, [5.0, 7.0, 13.0, 15.0]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
