@@ -265,6 +265,18 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_of_one_example_is_its_own_mean() {
+        // semantics 9.25
+        let g = Graph::new();
+        let x = g.placeholder("x", DType::F32, [None, Some(3)]);
+        let y = BatchNormalization::new().beta_initializer(Initializer::Constant(0.5)).apply(&x, Mode::Train);
+        let slope = y.square().sum().grad(&[&x]).remove(0);
+        let f = g.function(&[&x], &[&y, &slope]).compile().unwrap();
+        let got = f.call(&mut session(), &[(&sample(DType::F32, &[1, 3], 7.0)).into()]).unwrap();
+        assert_eq!((got[0].to_f64(), got[1].to_f64()), (vec![0.5; 3], vec![0.0; 3]));
+    }
+
+    #[test]
     fn two_applications_move_the_running_statistics_one_after_the_other() {
         // semantics 9.26
         let g = Graph::new();

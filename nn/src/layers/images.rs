@@ -137,6 +137,24 @@ mod tests {
         check(padded.sum_axes([0, 3]).sum_axes([1]), &[5], &[0.0, 6.0, 22.0, 38.0, 54.0]);
     }
 
+    #[test]
+    fn what_gives_nothing_or_is_no_image_is_refused_with_a_remedy() {
+        let g = Graph::new();
+        let image = g.placeholder("image", DType::F32, [None, Some(8), Some(8), Some(3)]);
+        let grey = g.placeholder("grey", DType::F32, [None, Some(8), Some(8)]);
+        let refused = |layer: &dyn Layer, x: &Tensor, words: &str| {
+            let error = layer.apply(x, Mode::Train).ty().unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains("images.rs:"), "{words}: {error}");
+        };
+        refused(&Conv2D::new(0, [3, 3]), &image, "a layer without filters gives nothing");
+        refused(&Conv2D::new(4, [0, 3]), &image, "1 or more");
+        refused(&Conv2D::new(4, [3, 3]).data_format("NCHW"), &image, "known are channels_last, channels_first");
+        refused(&Conv2D::new(4, [5, 5]).data_format("channels_first"), &image, "data_format()");
+        refused(&MaxPool2D::new([9, 1]), &image, "does not fit into a height of 8");
+        refused(&Conv2D::new(4, [3, 3]), &grey, "with the layer Reshape");
+        refused(&GlobalMaxPool2D::new(), &grey, "with the layer Reshape");
+    }
+
     /// A small network of all kinds of layers for images of two channels.
     struct Network {
         layers: Vec<Box<dyn Layer>>,
