@@ -1,7 +1,6 @@
 //! Element types.
 
-use crate::Error;
-use bytemuck::{CheckedBitPattern, NoUninit};
+use crate::{Error, plain::Plain};
 use half::{bf16, f16};
 use std::{fmt, str::FromStr};
 
@@ -99,7 +98,7 @@ impl FromStr for DType {
 }
 
 /// A Rust type that can be an array's element.
-pub trait Element: CheckedBitPattern + NoUninit + PartialEq + fmt::Debug + Default + Send + Sync + 'static {
+pub trait Element: Plain + PartialEq + fmt::Debug + Default + Send + Sync + 'static {
     /// The dtype this type stands for.
     const DTYPE: DType;
     /// The value as `f64`; an `i64` beyond 2^53 is rounded.

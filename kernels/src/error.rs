@@ -3,12 +3,9 @@
 use std::fmt;
 
 /// What went wrong in this crate: a message fit for a person, and predicates for a program.
-#[derive(thiserror::Error)]
-#[error(transparent)]
+// By hand: all else waits for this crate, and this crate would wait for the derive macro.
 pub struct Error(Box<Inner>);
 
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
 struct Inner {
     kind: Kind,
     message: String,
@@ -62,6 +59,18 @@ impl Error {
     #[must_use]
     pub fn from_io(what: impl fmt::Display, cause: std::io::Error) -> Error {
         Error::new(Kind::Io, format!("{what}: {cause}"), Some(Box::new(cause)))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
     }
 }
 

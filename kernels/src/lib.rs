@@ -20,6 +20,7 @@ mod gather;
 mod gemm;
 mod layout;
 mod map;
+mod plain;
 mod pool;
 mod program;
 mod random;

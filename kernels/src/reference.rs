@@ -3,7 +3,7 @@
 //! It is the measure of every other device, and it never shares code with one. Integers beyond 2^53 are not represented.
 
 use crate::{Base, Element, Error, Expr, Kernel, Memory, Operand, Program, Step, dispatch};
-use crate::{conv, gather, gemm, map, pool, random, reduce, softmax};
+use crate::{conv, gather, gemm, map, plain, pool, random, reduce, softmax};
 
 /// An operand's elements in row-major order.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Executor {
         };
         let data = dispatch!(operand.dtype, T => operand.layout.offsets().map(|offset| {
             let start = operand.offset.wrapping_add_signed(offset * size_of::<T>() as isize);
-            bytemuck::checked::pod_read_unaligned::<T>(&bytes[start..start + size_of::<T>()]).to_f64()
+            plain::element::<T>(&bytes[start..start + size_of::<T>()]).unwrap_or_default().to_f64()
         }).collect());
         Values { shape: operand.layout.shape.clone(), data }
     }
@@ -101,7 +101,7 @@ impl Executor {
         };
         dispatch!(operand.dtype, T => for (offset, &value) in operand.layout.offsets().zip(values) {
             let start = operand.offset.wrapping_add_signed(offset * size_of::<T>() as isize);
-            bytes[start..start + size_of::<T>()].copy_from_slice(bytemuck::bytes_of(&T::from_f64(value)));
+            bytes[start..start + size_of::<T>()].copy_from_slice(plain::bytes_of(&[T::from_f64(value)]));
         });
     }
 }

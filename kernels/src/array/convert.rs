@@ -1,6 +1,7 @@
 //! Arrays from Rust values, arrays of another dtype or shape, rows, comparison.
 
 use super::{Array, ArrayView, Shape};
+use crate::plain;
 use crate::{Buffer, DType, Element, Error, checked_len, dispatch};
 use std::sync::Arc;
 
@@ -44,13 +45,13 @@ impl Array {
             dispatch!(self.dtype, From => {
                 for (value, from) in values.iter_mut().zip(from.chunks_exact(size_of::<From>())) {
                     // An array has no other bytes than those of elements.
-                    let from: From = bytemuck::checked::try_pod_read_unaligned(from).unwrap_or_default();
+                    let from: From = plain::element(from).unwrap_or_default();
                     *value = from.to_f64();
                 }
             });
             dispatch!(dtype, To => {
                 for (to, &value) in to.chunks_exact_mut(size_of::<To>()).zip(&values) {
-                    to.copy_from_slice(bytemuck::bytes_of(&<To as Element>::from_f64(value)));
+                    to.copy_from_slice(plain::bytes_of(&[<To as Element>::from_f64(value)]));
                 }
             });
         }

@@ -4,6 +4,7 @@
 //! elements, 3 items at each edge), so that a printed array can be compared with one printed by NumPy.
 
 use super::{Array, ArrayView};
+use crate::plain;
 use crate::{DType, Element, dispatch};
 use std::fmt;
 
@@ -118,7 +119,7 @@ fn words(array: &ArrayView<'_>, shown: &[usize], precision: usize) -> Vec<String
     let dtype = array.dtype;
     dispatch!(dtype, T => {
         let size = size_of::<T>();
-        let read = |&i: &usize| bytemuck::checked::pod_read_unaligned::<T>(&array.bytes[i * size..][..size]);
+        let read = |&i: &usize| plain::element::<T>(&array.bytes[i * size..][..size]).unwrap_or_default();
         if dtype.is_float() {
             return floats(dtype, &shown.iter().map(|i| read(i).to_f64()).collect::<Vec<_>>(), precision);
         }

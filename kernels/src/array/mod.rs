@@ -1,5 +1,6 @@
 //! Arrays in host memory.
 
+use crate::plain;
 use crate::{Buffer, DType, Element, Error, checked_len, dispatch};
 use std::{ops::Range, sync::Arc};
 
@@ -174,7 +175,7 @@ impl<'a> ArrayView<'a> {
         if len != values.len() {
             return Err(Error::shape(format!("shape {shape:?} has {len} elements, got {} values", values.len())));
         }
-        Ok(ArrayView { dtype: T::DTYPE, shape: Shape::Borrowed(shape), bytes: bytemuck::cast_slice(values) })
+        Ok(ArrayView { dtype: T::DTYPE, shape: Shape::Borrowed(shape), bytes: plain::bytes_of(values) })
     }
 
     /// The dtype of the elements.
@@ -249,8 +250,7 @@ impl<'a> ArrayView<'a> {
         if T::DTYPE != self.dtype {
             return Err(Error::dtype(format!("the elements are {}, not {}", self.dtype, T::DTYPE)));
         }
-        bytemuck::checked::try_cast_slice(self.bytes)
-            .map_err(|cause| Error::invalid(format!("the elements cannot be read: {cause}")))
+        plain::elements(self.bytes).map_err(|cause| Error::invalid(format!("the elements cannot be read: {cause}")))
     }
 
     /// The elements as `f64`, whatever their dtype.
