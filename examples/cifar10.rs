@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Outcome {
     let training = &arguments.training;
     let device = training.device()?;
-    let out = training.out("cifar10")?;
+    let out = training.out("cifar10", &["filters.png"])?;
     let data = Data::find(Source::Cifar10, training)?;
     println!("{} images to learn from, {} to be tested on; {device}", data.train.len(), data.test.len());
 

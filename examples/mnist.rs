@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Outcome {
     let training = &arguments.training;
     let device = training.device()?;
-    let out = training.out("mnist")?;
+    let out = training.out("mnist", &[])?;
     let data = Data::find(arguments.dataset, training)?;
     println!("{} images to learn from, {} to be tested on; {device}", data.train.len(), data.test.len());
 

@@ -76,11 +76,12 @@ impl Training {
         Ok(self.threads.map_or(device.clone(), |threads| device.threads(threads.get())))
     }
 
-    /// The folder for results, which can be written to: better found out before the training than after it.
-    pub(crate) fn out(&self, program: &str) -> Outcome<PathBuf> {
+    /// The folder for results, with further `pictures`, which can be written to: better found out before the training than after it.
+    pub(crate) fn out(&self, program: &str, pictures: &[&str]) -> Outcome<PathBuf> {
         let out = self.out.clone().unwrap_or_else(|| Path::new("runs").join(program));
         fs::create_dir_all(&out).map_err(|cause| format!("--out {}: {cause}", out.display()))?;
-        for name in ["history.csv", "curves.png", "predictions.png", "weights.safetensors", "checkpoint.safetensors"] {
+        let own = ["history.csv", "curves.png", "predictions.png", "weights.safetensors", "checkpoint.safetensors"];
+        for name in own.iter().chain(pictures) {
             files::check_writable(out.join(name)).map_err(|error| format!("--out: {error}"))?;
         }
         Ok(out)

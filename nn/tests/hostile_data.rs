@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::Random;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, path::Path, path::PathBuf};
@@ -34,18 +37,6 @@ unsafe impl GlobalAlloc for Peak {
 
 #[global_allocator]
 static ALLOCATOR: Peak = Peak;
-
-struct Random(u64);
-
-impl Random {
-    /// SplitMix64.
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ z >> 31) % n.max(1) as u64) as usize
-    }
-}
 
 /// The file with bytes changed, taken out, put in or cut off, most of them where `hot` says that they matter.
 fn mutated(good: &[u8], hot: usize, random: &mut Random) -> Vec<u8> {

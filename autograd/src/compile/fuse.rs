@@ -107,16 +107,8 @@ impl Kind {
             Kind::Map(_) => "map",
             Kind::Reduce { .. } => "reduce",
             Kind::Gemm { .. } => "gemm",
-            Kind::Conv { pass: ConvPass::Forward, .. } => "conv",
-            Kind::Conv { pass: ConvPass::InputGradient, .. } => "conv_input_gradient",
-            Kind::Conv { pass: ConvPass::WeightGradient, .. } => "conv_weight_gradient",
-            Kind::Pool { op, .. } => match op {
-                PoolOp::Max => "max_pool",
-                PoolOp::MaxGather => "max_pool_gather",
-                PoolOp::MaxScatter => "max_pool_scatter",
-                PoolOp::Sum => "sum_pool",
-                PoolOp::SumScatter => "sum_pool_scatter",
-            },
+            Kind::Conv { pass, .. } => pass.name(),
+            Kind::Pool { op, .. } => op.name(),
             Kind::Softmax { log: false } => "softmax",
             Kind::Softmax { log: true } => "log_softmax",
             Kind::Gather(_) => "gather",
@@ -131,7 +123,7 @@ impl Kind {
     pub(crate) fn own_inputs(&self) -> Option<usize> {
         match self {
             Kind::Gemm { .. } | Kind::Conv { .. } => Some(2),
-            Kind::Pool { op, .. } => Some(if matches!(op, PoolOp::MaxGather | PoolOp::MaxScatter) { 2 } else { 1 }),
+            Kind::Pool { op, .. } => Some(op.inputs()),
             Kind::Reduce { prologue, .. } => Some(prologue.as_ref().map_or(1, |expr| expr.inputs().len())),
             _ => None,
         }

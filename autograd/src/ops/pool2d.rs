@@ -33,7 +33,7 @@ impl Op for Pooling {
     }
 
     fn infer(&self, inputs: &[TensorType], context: &mut Infer<'_>) -> Result<TensorType, Refusal> {
-        let taken = if matches!(self.op, PoolOp::MaxGather | PoolOp::MaxScatter) { 2 } else { 1 };
+        let taken = self.op.inputs();
         let Some(first) = inputs.first().filter(|_| inputs.len() == taken) else {
             return Err(Refusal::new(format!("it takes {taken} operands")));
         };

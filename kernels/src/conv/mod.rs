@@ -60,6 +60,21 @@ pub enum ConvPass {
     WeightGradient,
 }
 
+impl ConvPass {
+    /// All of them.
+    pub const ALL: [ConvPass; 3] = [ConvPass::Forward, ConvPass::InputGradient, ConvPass::WeightGradient];
+
+    /// The kernel's name in the text form.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            ConvPass::Forward => "conv",
+            ConvPass::InputGradient => "conv_input_gradient",
+            ConvPass::WeightGradient => "conv_weight_gradient",
+        }
+    }
+}
+
 /// The sizes of a convolution, whichever of its arrays are operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConvSizes {

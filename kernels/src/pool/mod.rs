@@ -58,8 +58,24 @@ pub enum PoolOp {
 }
 
 impl PoolOp {
+    /// All of them.
+    pub const ALL: [PoolOp; 5] = [PoolOp::Max, PoolOp::MaxGather, PoolOp::MaxScatter, PoolOp::Sum, PoolOp::SumScatter];
+
+    /// The kernel's name in the text form.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            PoolOp::Max => "max_pool",
+            PoolOp::MaxGather => "max_pool_gather",
+            PoolOp::MaxScatter => "max_pool_scatter",
+            PoolOp::Sum => "sum_pool",
+            PoolOp::SumScatter => "sum_pool_scatter",
+        }
+    }
+
     /// Inputs before those of an epilogue.
-    pub(crate) const fn inputs(self) -> usize {
+    #[must_use]
+    pub const fn inputs(self) -> usize {
         match self {
             PoolOp::MaxGather | PoolOp::MaxScatter => 2,
             PoolOp::Max | PoolOp::Sum | PoolOp::SumScatter => 1,

@@ -3,10 +3,7 @@
 //! A [`Program`] has sizes and places but no code. A [`Device`](crate::Device) loads it; [`Display`](std::fmt::Display)
 //! prints it and `parse` reads it back, exactly.
 
-use crate::{
-    Conv, ConvPass, DType, Error, Gather, Gemm, Layout, Map, Pool, PoolOp, Random, Reduce, ScatterAdd, Softmax,
-    checked_len,
-};
+use crate::{Conv, DType, Error, Gather, Gemm, Layout, Map, Pool, Random, Reduce, ScatterAdd, Softmax, checked_len};
 
 mod text;
 mod verify;
@@ -34,18 +31,8 @@ impl Kernel {
             Kernel::Map(_) => "map",
             Kernel::Reduce(_) => "reduce",
             Kernel::Gemm(_) => "gemm",
-            Kernel::Conv(conv) => match conv.pass {
-                ConvPass::Forward => "conv",
-                ConvPass::InputGradient => "conv_input_gradient",
-                ConvPass::WeightGradient => "conv_weight_gradient",
-            },
-            Kernel::Pool(pool) => match pool.op {
-                PoolOp::Max => "max_pool",
-                PoolOp::MaxGather => "max_pool_gather",
-                PoolOp::MaxScatter => "max_pool_scatter",
-                PoolOp::Sum => "sum_pool",
-                PoolOp::SumScatter => "sum_pool_scatter",
-            },
+            Kernel::Conv(conv) => conv.pass.name(),
+            Kernel::Pool(pool) => pool.op.name(),
             Kernel::Softmax(Softmax { log: false }) => "softmax",
             Kernel::Softmax(Softmax { log: true }) => "log_softmax",
             Kernel::Gather(_) => "gather",

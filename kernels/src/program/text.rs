@@ -166,14 +166,14 @@ mod tests {
             Kernel::ScatterAdd(ScatterAdd { axis: usize::MAX }),
         ];
         let slide = Slide { stride: 2, dilation: 3, padding: 4 };
-        for pass in [ConvPass::Forward, ConvPass::InputGradient, ConvPass::WeightGradient] {
+        for pass in ConvPass::ALL {
             let (slides, epilogue) = ([slide, Slide::PLAIN], Some(negate.clone()));
             kernels.push(Kernel::Conv(Conv { pass, slides, groups: 5, channel_sums: true, epilogue }));
         }
         let slides = [Slide::PLAIN; 2];
         let (pass, epilogue) = (ConvPass::Forward, None);
         kernels.push(Kernel::Conv(Conv { pass, slides, groups: 1, channel_sums: false, epilogue }));
-        for op in [PoolOp::Max, PoolOp::MaxGather, PoolOp::MaxScatter, PoolOp::Sum, PoolOp::SumScatter] {
+        for op in PoolOp::ALL {
             kernels.push(Kernel::Pool(Pool { op, window: [2, 3], slides: [slide; 2], epilogue: Some(negate.clone()) }));
         }
         for op in REDUCTIONS {

@@ -1,7 +1,7 @@
 //! `BatchNormalization`: every channel with the same mean and spread, whatever the layers before it do.
 
-use super::normalize::{moments, standardize, statistics_dtype, widen};
-use super::weight::{Weight, setters};
+use super::normalize::{moments, normalization, standardize, statistics_dtype, widen};
+use super::weight::Weight;
 use super::{Identity, Layer, Mode};
 use crate::initializers::Initializer;
 use wengert_autograd::{Error, Graph, Tensor};
@@ -73,27 +73,6 @@ impl BatchNormalization {
         self
     }
 
-    /// What is added to the variance, 0 or more.
-    #[must_use]
-    pub fn epsilon(mut self, epsilon: f64) -> BatchNormalization {
-        self.epsilon = epsilon;
-        self
-    }
-
-    /// Leaves `beta` out.
-    #[must_use]
-    pub fn no_center(mut self) -> BatchNormalization {
-        self.center = false;
-        self
-    }
-
-    /// Leaves `gamma` out.
-    #[must_use]
-    pub fn no_scale(mut self) -> BatchNormalization {
-        self.scale = false;
-        self
-    }
-
     /// The axis of the channels counted from the front, and their number.
     fn channels(&self, x: &Tensor) -> Result<(usize, usize), String> {
         let ty = x.ty().map_err(|error| error.to_string())?;
@@ -119,17 +98,7 @@ impl BatchNormalization {
     }
 }
 
-impl Default for BatchNormalization {
-    #[track_caller]
-    fn default() -> BatchNormalization {
-        BatchNormalization::new()
-    }
-}
-
-setters!(BatchNormalization, "batch_normalization",
-    gamma: gamma_initializer gamma_regularizer,
-    beta: beta_initializer beta_regularizer
-);
+normalization!(BatchNormalization, "batch_normalization");
 
 impl Layer for BatchNormalization {
     fn apply(&self, x: &Tensor, mode: Mode) -> Tensor {

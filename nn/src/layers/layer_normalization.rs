@@ -1,7 +1,7 @@
 //! `LayerNormalization`: every example with the same mean and spread.
 
-use super::normalize::{moments, standardize, statistics_dtype, widen};
-use super::weight::{Weight, setters};
+use super::normalize::{moments, normalization, standardize, statistics_dtype, widen};
+use super::weight::Weight;
 use super::{Identity, Layer, Mode};
 use crate::initializers::Initializer;
 use wengert_autograd::{Dim, Graph, Tensor};
@@ -58,27 +58,6 @@ impl LayerNormalization {
         self
     }
 
-    /// What is added to the variance, 0 or more.
-    #[must_use]
-    pub fn epsilon(mut self, epsilon: f64) -> LayerNormalization {
-        self.epsilon = epsilon;
-        self
-    }
-
-    /// Leaves `beta` out.
-    #[must_use]
-    pub fn no_center(mut self) -> LayerNormalization {
-        self.center = false;
-        self
-    }
-
-    /// Leaves `gamma` out.
-    #[must_use]
-    pub fn no_scale(mut self) -> LayerNormalization {
-        self.scale = false;
-        self
-    }
-
     /// The normalised axes counted from the front, in ascending order, and their sizes.
     fn sizes(&self, shape: &[Dim]) -> Option<(Vec<isize>, Vec<usize>)> {
         let rank = isize::try_from(shape.len()).ok()?;
@@ -91,17 +70,7 @@ impl LayerNormalization {
     }
 }
 
-impl Default for LayerNormalization {
-    #[track_caller]
-    fn default() -> LayerNormalization {
-        LayerNormalization::new()
-    }
-}
-
-setters!(LayerNormalization, "layer_normalization",
-    gamma: gamma_initializer gamma_regularizer,
-    beta: beta_initializer beta_regularizer
-);
+normalization!(LayerNormalization, "layer_normalization");
 
 impl Layer for LayerNormalization {
     fn apply(&self, x: &Tensor, _: Mode) -> Tensor {

@@ -61,3 +61,44 @@ pub(super) fn standardize(
         },
     )
 }
+
+/// What the builders of the normalisations have in common.
+macro_rules! normalization {
+    ($layer:ident, $kind:literal) => {
+        impl $layer {
+            /// What is added to the variance, 0 or more.
+            #[must_use]
+            pub fn epsilon(mut self, epsilon: f64) -> $layer {
+                self.epsilon = epsilon;
+                self
+            }
+
+            /// Leaves `beta` out.
+            #[must_use]
+            pub fn no_center(mut self) -> $layer {
+                self.center = false;
+                self
+            }
+
+            /// Leaves `gamma` out.
+            #[must_use]
+            pub fn no_scale(mut self) -> $layer {
+                self.scale = false;
+                self
+            }
+        }
+
+        impl Default for $layer {
+            #[track_caller]
+            fn default() -> $layer {
+                $layer::new()
+            }
+        }
+
+        super::weight::setters!($layer, $kind,
+            gamma: gamma_initializer gamma_regularizer,
+            beta: beta_initializer beta_regularizer
+        );
+    };
+}
+pub(super) use normalization;

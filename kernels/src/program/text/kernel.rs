@@ -173,14 +173,14 @@ pub(super) fn kernel(cursor: &mut Cursor<'_>) -> Result<Kernel, Error> {
         ("map", &["expr", "segments"]),
         ("reduce", &["op", "axes", "prologue", "epilogue"]),
         ("gemm", &["column_sums", "epilogue"]),
-        ("conv", CONV),
-        ("conv_input_gradient", CONV),
-        ("conv_weight_gradient", CONV),
-        ("max_pool", POOL),
-        ("max_pool_gather", POOL),
-        ("max_pool_scatter", POOL),
-        ("sum_pool", POOL),
-        ("sum_pool_scatter", POOL),
+        (ConvPass::Forward.name(), CONV),
+        (ConvPass::InputGradient.name(), CONV),
+        (ConvPass::WeightGradient.name(), CONV),
+        (PoolOp::Max.name(), POOL),
+        (PoolOp::MaxGather.name(), POOL),
+        (PoolOp::MaxScatter.name(), POOL),
+        (PoolOp::Sum.name(), POOL),
+        (PoolOp::SumScatter.name(), POOL),
         ("softmax", &[]),
         ("log_softmax", &[]),
         ("gather", &["axis"]),
@@ -213,28 +213,24 @@ pub(super) fn kernel(cursor: &mut Cursor<'_>) -> Result<Kernel, Error> {
             stream: given.stream.ok_or_else(|| missing("stream"))?,
         }),
         "softmax" | "log_softmax" => Kernel::Softmax(Softmax { log: name == "log_softmax" }),
-        "conv" | "conv_input_gradient" | "conv_weight_gradient" => Kernel::Conv(Conv {
-            pass: match name {
-                "conv" => ConvPass::Forward,
-                "conv_input_gradient" => ConvPass::InputGradient,
-                _ => ConvPass::WeightGradient,
-            },
-            slides: given.slides(),
-            groups: given.groups.unwrap_or(1),
-            channel_sums: given.channel_sums.is_some(),
-            epilogue: given.epilogue,
-        }),
-        _ => Kernel::Pool(Pool {
-            op: match name {
-                "max_pool" => PoolOp::Max,
-                "max_pool_gather" => PoolOp::MaxGather,
-                "max_pool_scatter" => PoolOp::MaxScatter,
-                "sum_pool" => PoolOp::Sum,
-                _ => PoolOp::SumScatter,
-            },
-            window: given.window.ok_or_else(|| missing("window"))?,
-            slides: given.slides(),
-            epilogue: given.epilogue,
-        }),
+        _ => {
+            let slides = given.slides();
+            if let Some(pass) = ConvPass::ALL.into_iter().find(|pass| pass.name() == name) {
+                return Ok(Kernel::Conv(Conv {
+                    pass,
+                    slides,
+                    groups: given.groups.unwrap_or(1),
+                    channel_sums: given.channel_sums.is_some(),
+                    epilogue: given.epilogue,
+                }));
+            }
+            let op = PoolOp::ALL.into_iter().find(|op| op.name() == name);
+            Kernel::Pool(Pool {
+                op: op.ok_or_else(|| place.error("a kernel without a form"))?,
+                window: given.window.ok_or_else(|| missing("window"))?,
+                slides,
+                epilogue: given.epilogue,
+            })
+        }
     })
 }
