@@ -1,0 +1,63 @@
+//! Arithmetic: pure functions over the 32 lanes of a warp.
+//!
+//! A lane's register is 64 bits; a narrower value stands in its low bits, the bits above are zero after every write. A
+//! function reads only the bits that its type has, so it need not trust them. Predicates are 0 and 1.
+
+use crate::ptx::Opcode;
+
+/// Lanes of a warp.
+pub const WARP: usize = 32;
+
+/// One register of a warp.
+pub type Lanes = [u64; WARP];
+
+/// The work of one arithmetic instruction on all lanes. It is computed for inactive lanes too (their results are dropped), so
+/// it must be defined for every input.
+pub type Compute = fn(sources: [&Lanes; 4], result: &mut Lanes);
+
+/// An instruction that reads up to four registers and writes one or two.
+#[derive(Clone, Copy, Debug)]
+pub struct Alu {
+    /// How many sources it reads.
+    pub sources: u8,
+    /// Its result.
+    pub compute: Compute,
+    /// A second result: the complement of `setp`, written `p|q`.
+    pub second: Option<Compute>,
+    /// What it counts as.
+    pub class: Class,
+    /// Floating-point operations a lane: 2 for `fma`.
+    pub flops: u8,
+}
+
+/// Classes of instructions, for the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// Integer arithmetic, logic, comparisons, moves.
+    Integer,
+    /// Arithmetic on f16 and bf16.
+    Half,
+    /// Arithmetic on f32.
+    Single,
+    /// Arithmetic on f64.
+    Double,
+    /// Approximate functions: ex2, lg2, sin, cos, rcp, rsqrt, sqrt, tanh.
+    Special,
+    /// Conversions.
+    Convert,
+    /// Loads, stores, atomics.
+    Memory,
+    /// Branches, calls, returns.
+    Control,
+    /// Barriers, fences, shuffles, votes.
+    Sync,
+    /// Tensor cores.
+    Matrix,
+}
+
+/// The arithmetic of an opcode, or `None` if it is no arithmetic or an unknown form of it. Constants that select a function
+/// (the table of `lop3`, the mode of `prmt`) are ordinary sources.
+pub fn select(opcode: &Opcode) -> Option<Alu> {
+    let _ = opcode;
+    None
+}
