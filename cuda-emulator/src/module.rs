@@ -39,8 +39,8 @@ impl Module {
     /// # Errors
     /// None of this name.
     pub fn variable(&self, name: &str) -> Result<(u64, u64), Error> {
-        let symbols = self.program.symbols.iter().zip(&self.symbols);
-        let found = symbols.filter(|(symbol, _)| symbol.name == name).map(|(symbol, address)| (*address, symbol.bytes));
-        found.last().ok_or_else(|| Error::new(ErrorKind::Invalid, 0, format!("no variable is named {name}")))
+        let mut symbols = self.program.symbols.iter().zip(&self.symbols);
+        let found = symbols.find(|(symbol, _)| symbol.name == name).map(|(symbol, address)| (*address, symbol.bytes));
+        found.ok_or_else(|| Error::new(ErrorKind::Invalid, 0, format!("no variable is named {name}")))
     }
 }
