@@ -2,13 +2,15 @@
 
 use crate::compile::{Fused, Planned};
 use crate::{Error, TensorType};
-use wengert_kernels::{Array, ArrayView, Executor, Loaded, Memory};
+use wengert_kernels::{Array, ArrayView, Executor, Loaded, Memory, Resident};
 
 /// A program ready to run for inputs of certain shapes.
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) planned: Planned,
     loaded: Loaded,
+    /// The program's constants, where the device computes.
+    constants: Vec<Resident>,
     /// Shapes of the inputs that it is for, one after another.
     shapes: Vec<usize>,
     /// When it was last used, for the least recently used one to leave.
@@ -41,8 +43,10 @@ impl Bound {
         fused.dims.settle(&mut symbols)?;
         let planned = Planned::new(fused, &symbols)?;
         let loaded = executor.load(planned.program())?;
+        let constants =
+            planned.constants().iter().map(|constant| executor.upload(constant.clone())).collect::<Result<_, _>>()?;
         let shapes = inputs.iter().flat_map(|input| shape(input, per_step)).copied().collect();
-        Ok(Bound { planned, loaded, shapes, used: 0 })
+        Ok(Bound { planned, loaded, constants, shapes, used: 0 })
     }
 
     /// Whether it is for inputs of these shapes.
@@ -64,7 +68,7 @@ impl Bound {
         executor: &mut Executor,
         steps: usize,
         inputs: &[ArrayView<'_>],
-        variables: &mut [Option<Array>],
+        variables: &mut [Option<Resident>],
         outputs: &mut [Array],
         per_step: bool,
     ) -> Result<(), Error> {
@@ -87,17 +91,12 @@ impl Bound {
         let inputs = inputs
             .iter()
             .map(|input| if per_step { Memory::PerStep(input.bytes()) } else { Memory::Read(input.bytes()) });
-        let constants = self.planned.constants().iter().map(|constant| Memory::Read(constant.bytes()));
+        let constants = self.constants.iter().map(Memory::Keep);
         let mut wanted = self.planned.variables().iter().copied().peekable();
         let variables = variables.iter_mut().enumerate().filter_map(|(index, variable)| {
             let planned = wanted.next_if(|planned| planned.index == index)?;
-            let array = variable.as_mut()?;
-            // A variable that cannot be made writable is given as no bytes, which the executor refuses.
-            Some(if planned.written {
-                Memory::Write(array.bytes_mut().unwrap_or_default())
-            } else {
-                Memory::Read(array.bytes())
-            })
+            let value = variable.as_mut()?;
+            Some(if planned.written { Memory::Update(value) } else { Memory::Keep(value) })
         });
         let outputs = outputs.iter_mut().map(|output| Memory::Write(output.bytes_mut().unwrap_or_default()));
         executor.run(&mut self.loaded, steps, inputs.chain(constants).chain(variables).chain(outputs))?;

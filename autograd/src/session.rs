@@ -3,7 +3,7 @@
 use crate::bound::{Bound, check_input};
 use crate::function::Life;
 use crate::{Device, Error, Feed, Function, Graph, Tensor, Update, trap};
-use wengert_kernels::{Array, ArrayView, Executor};
+use wengert_kernels::{Array, ArrayView, Executor, Resident};
 
 /// The values of a graph's variables, and the device that computes with them.
 ///
@@ -14,7 +14,7 @@ pub struct Session {
     executor: Executor,
     seed: u64,
     graph: Option<Graph>,
-    variables: Vec<Option<Array>>,
+    variables: Vec<Option<Resident>>,
     functions: Vec<Slot>,
     runs: Vec<Run>,
     clock: u64,
@@ -149,6 +149,7 @@ impl Session {
             let variable = graph.state().variables[index].clone();
             // Streams of variables and of random ops must not meet: the top bit tells them apart.
             let value = variable.initial.value(self.seed, 1 << 63 | index as u64);
+            let value = value.and_then(|value| self.executor.upload(value));
             self.variables[index] =
                 Some(value.map_err(|why| Error::run(format!("the initial value of `{}`: {why}", variable.name)))?);
         }
@@ -162,7 +163,8 @@ impl Session {
     pub fn get(&mut self, variable: &Tensor) -> Result<Array, Error> {
         let index = self.index(variable)?;
         self.start(variable.graph(), index)?;
-        self.variables[index].clone().ok_or_else(|| Error::run("the variable has no value"))
+        let value = self.variables[index].as_ref().ok_or_else(|| Error::run("the variable has no value"))?;
+        Ok(self.executor.download(value)?)
     }
 
     /// Gives a variable a value.
@@ -178,7 +180,7 @@ impl Session {
         if self.variables.len() <= index {
             self.variables.resize(index + 1, None);
         }
-        self.variables[index] = Some(value);
+        self.variables[index] = Some(self.executor.upload(value)?);
         Ok(())
     }
 
@@ -300,7 +302,7 @@ impl Session {
     /// After [`initialize`](Session::initialize), programs that were bound before find no values.
     fn start_missing(&mut self, function: &Function, slot: usize, place: usize) -> Result<(), Error> {
         let variables = self.functions[slot].bound[place].planned.variables();
-        let missing = |variables: &[Option<Array>], index: usize| variables.get(index).is_none_or(Option::is_none);
+        let missing = |variables: &[Option<Resident>], index: usize| variables.get(index).is_none_or(Option::is_none);
         if variables.iter().any(|planned| missing(&self.variables, planned.index)) {
             let indices: Vec<usize> = variables.iter().map(|planned| planned.index).collect();
             for index in indices {
@@ -342,7 +344,8 @@ impl Session {
         let mut results = Session::run_once(checked, &mut self.executor, inputs, &mut self.variables)?;
         if self.debug {
             let mut reference = Device::reference().executor()?;
-            let wanted = Session::run_once(function.plain()?, &mut reference, inputs, &mut self.variables)?;
+            let mut copies = self.copies(&mut reference)?;
+            let wanted = Session::run_once(function.plain()?, &mut reference, inputs, &mut copies)?;
             trap::compare(&results, &wanted, outputs)?;
         }
         if self.nan_trap && results.iter().any(trap::is_not_finite) {
@@ -350,17 +353,29 @@ impl Session {
             let values = Session::run_once(&every, &mut self.executor, inputs, &mut self.variables)?;
             return Err(trap::locate(every.recorded(), &values));
         }
-        for (index, value) in written.into_iter().zip(results.drain(outputs..)) {
+        let values =
+            results.drain(outputs..).map(|value| self.executor.upload(value)).collect::<Result<Vec<_>, _>>()?;
+        for (index, value) in written.into_iter().zip(values) {
             self.variables[index] = Some(value);
         }
         Ok(results)
+    }
+
+    /// The values of all variables, on another device.
+    fn copies(&mut self, other: &mut Executor) -> Result<Vec<Option<Resident>>, Error> {
+        let mut copies = Vec::with_capacity(self.variables.len());
+        for variable in &self.variables {
+            let value = variable.as_ref().map(|value| self.executor.download(value)).transpose()?;
+            copies.push(value.map(|value| other.upload(value)).transpose()?);
+        }
+        Ok(copies)
     }
 
     fn run_once(
         function: &Function,
         executor: &mut Executor,
         inputs: &[ArrayView<'_>],
-        variables: &mut [Option<Array>],
+        variables: &mut [Option<Resident>],
     ) -> Result<Vec<Array>, Error> {
         let mut bound = Bound::new(function.fused(), executor, inputs, false)?;
         let mut outputs = bound.outputs()?;

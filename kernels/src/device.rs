@@ -1,6 +1,6 @@
 //! Devices: where programs run.
 
-use crate::{Error, cpu, reference};
+use crate::{Array, Error, Resident, cpu, reference};
 use std::{fmt, str::FromStr};
 
 /// Where programs run. A device is a description; [`Device::executor`] brings its threads and memory to life.
@@ -124,6 +124,10 @@ pub enum Memory<'a> {
     Write(&'a mut [u8]),
     /// As many consecutive arrays as the call makes steps: step `i` reads the `i`-th.
     PerStep(&'a [u8]),
+    /// On the device already; read.
+    Keep(&'a Resident),
+    /// On the device already; read and written.
+    Update(&'a mut Resident),
 }
 
 impl Executor {
@@ -139,6 +143,29 @@ impl Executor {
         }))
     }
 
+    /// Brings an array to the memory of the device.
+    ///
+    /// # Errors
+    /// When that memory is not to be had.
+    pub fn upload(&mut self, array: Array) -> Result<Resident, Error> {
+        match &self.0 {
+            Running::Cpu(_) | Running::Reference(_) => Ok(Resident::host(array)),
+        }
+    }
+
+    /// The array that lies in the memory of the device.
+    ///
+    /// # Errors
+    /// When it was uploaded to another device, or the host has no memory for it.
+    pub fn download(&mut self, resident: &Resident) -> Result<Array, Error> {
+        match &self.0 {
+            Running::Cpu(_) | Running::Reference(_) => resident
+                .as_host()
+                .cloned()
+                .ok_or_else(|| Error::invalid("the array lies in the memory of another device")),
+        }
+    }
+
     /// Runs a loaded program `steps` times. `memory` yields one item for each extern, in order.
     ///
     /// # Errors
@@ -150,6 +177,7 @@ impl Executor {
         steps: usize,
         memory: impl Iterator<Item = Memory<'a>>,
     ) -> Result<(), Error> {
+        let memory = memory.map(Memory::on_host);
         match (&mut self.0, &mut loaded.0) {
             (Running::Cpu(executor), Ready::Cpu(loaded)) => executor.run(loaded, steps, memory),
             (Running::Reference(executor), Ready::Reference(loaded)) => executor.run(loaded, steps, memory),

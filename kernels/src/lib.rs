@@ -26,6 +26,7 @@ mod program;
 mod random;
 mod reduce;
 mod reference;
+mod resident;
 mod slide;
 mod softmax;
 #[doc(hidden)]
@@ -48,5 +49,6 @@ pub use pool::{Pool, PoolOp};
 pub use program::{Base, Extern, Kernel, Operand, Program, Step};
 pub use random::{Distribution, Philox, Random};
 pub use reduce::{Reduce, ReduceOp};
+pub use resident::Resident;
 pub use slide::Slide;
 pub use softmax::Softmax;

@@ -2,7 +2,8 @@
 //!
 //! It is the measure of every other device, and it never shares code with one. Integers beyond 2^53 are not represented.
 
-use crate::{Base, Element, Error, Expr, Kernel, Memory, Operand, Program, Step, dispatch};
+use crate::resident::Bytes;
+use crate::{Base, Element, Error, Expr, Kernel, Operand, Program, Step, dispatch};
 use crate::{conv, gather, gemm, map, plain, pool, random, reduce, softmax};
 
 /// An operand's elements in row-major order.
@@ -37,10 +38,10 @@ impl Executor {
         &mut self,
         loaded: &mut Loaded,
         steps: usize,
-        memory: impl Iterator<Item = Memory<'a>>,
+        memory: impl Iterator<Item = Bytes<'a>>,
     ) -> Result<(), Error> {
         let Loaded(program) = loaded;
-        let mut memory: Vec<Memory<'a>> = memory.collect();
+        let mut memory: Vec<Bytes<'a>> = memory.collect();
         if memory.len() != program.externs.len() {
             return Err(Error::invalid(format!(
                 "the program has {} externs, got memory for {}",
@@ -51,9 +52,9 @@ impl Executor {
         for (memory, spec) in memory.iter().zip(&program.externs) {
             let bytes = spec.bytes()?;
             let fits = match memory {
-                Memory::Read(given) => given.len() == bytes && !spec.written,
-                Memory::Write(given) => given.len() == bytes,
-                Memory::PerStep(given) => Some(given.len()) == bytes.checked_mul(steps) && !spec.written,
+                Bytes::Read(given) => given.len() == bytes && !spec.written,
+                Bytes::Write(given) => given.len() == bytes,
+                Bytes::PerStep(given) => Some(given.len()) == bytes.checked_mul(steps) && !spec.written,
             };
             if !fits {
                 return Err(Error::invalid(format!("the memory for extern `{}` does not fit", spec.name)));
@@ -72,13 +73,13 @@ impl Executor {
         Ok(())
     }
 
-    fn read(&self, operand: &Operand, memory: &[Memory<'_>], number: usize, program: &Program) -> Values {
+    fn read(&self, operand: &Operand, memory: &[Bytes<'_>], number: usize, program: &Program) -> Values {
         let bytes: &[u8] = match operand.base {
             Base::Arena => &self.arena,
             Base::Extern(n) => match &memory[n as usize] {
-                Memory::Read(bytes) => bytes,
-                Memory::Write(bytes) => bytes,
-                Memory::PerStep(bytes) => {
+                Bytes::Read(bytes) => bytes,
+                Bytes::Write(bytes) => bytes,
+                Bytes::PerStep(bytes) => {
                     let spec = &program.externs[n as usize];
                     &bytes[number * spec.len * spec.dtype.size()..]
                 }
@@ -91,12 +92,12 @@ impl Executor {
         Values { shape: operand.layout.shape.clone(), data }
     }
 
-    fn write(&mut self, operand: &Operand, values: &[f64], memory: &mut [Memory<'_>]) {
+    fn write(&mut self, operand: &Operand, values: &[f64], memory: &mut [Bytes<'_>]) {
         let bytes: &mut [u8] = match operand.base {
             Base::Arena => &mut self.arena,
             Base::Extern(n) => match &mut memory[n as usize] {
-                Memory::Write(bytes) => bytes,
-                Memory::Read(_) | Memory::PerStep(_) => return,
+                Bytes::Write(bytes) => bytes,
+                Bytes::Read(_) | Bytes::PerStep(_) => return,
             },
         };
         dispatch!(operand.dtype, T => for (offset, &value) in operand.layout.offsets().zip(values) {

@@ -3,7 +3,8 @@
 //! Each family's `cpu.rs` turns a [`Step`] into a [`Launch`] once, when a program is loaded: layouts are classified, paths
 //! chosen, scratch sizes settled. A run then only walks the launches. It allocates nothing and takes no lock.
 
-use crate::{Base, Buffer, Error, Kernel, Memory, Operand, Program, Step};
+use crate::resident::Bytes;
+use crate::{Base, Buffer, Error, Kernel, Operand, Program, Step};
 use crate::{conv, gather, gemm, map, pool, random, reduce, softmax};
 
 mod isa;
@@ -196,7 +197,7 @@ impl Executor {
         &mut self,
         loaded: &mut Loaded,
         steps: usize,
-        memory: impl Iterator<Item = Memory<'a>>,
+        memory: impl Iterator<Item = Bytes<'a>>,
     ) -> Result<(), Error> {
         if loaded.cpu != self.cpu {
             return Err(Error::invalid("the program was loaded by another device"));
@@ -209,9 +210,9 @@ impl Executor {
             let spec =
                 loaded.externs.get(given).ok_or_else(|| Error::invalid("more memory than the program has externs"))?;
             let (start, len, writable, times) = match memory {
-                Memory::Read(bytes) => (bytes.as_ptr().cast_mut(), bytes.len(), false, 1),
-                Memory::Write(bytes) => (bytes.as_mut_ptr(), bytes.len(), true, 1),
-                Memory::PerStep(bytes) => {
+                Bytes::Read(bytes) => (bytes.as_ptr().cast_mut(), bytes.len(), false, 1),
+                Bytes::Write(bytes) => (bytes.as_mut_ptr(), bytes.len(), true, 1),
+                Bytes::PerStep(bytes) => {
                     loaded.per_step.push((given + 1, spec.bytes));
                     (bytes.as_ptr().cast_mut(), bytes.len(), false, steps)
                 }
