@@ -225,6 +225,8 @@ pub enum Operand {
     Arguments(Vec<Operand>),
     /// `name+4` in an initialiser or a `mov`.
     Sum(String, i64),
+    /// `generic(name)+4` in an initialiser: the generic address of a variable.
+    Generic(String, i64),
     /// `_`, a result that nobody wants.
     Nothing,
 }
