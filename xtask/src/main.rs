@@ -9,7 +9,9 @@ mod check;
 #[cfg(feature = "cifar10")]
 mod cifar10;
 mod clauses;
+mod emulate;
 mod files;
+mod nvrtc;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -43,6 +45,16 @@ const TASKS: &[Task] = &[
             let data = Path::new(&data);
             cifar10::convert(&data.join("package"), &data.join("cifar10/cifar-10-batches-bin"))
         },
+    },
+    Task {
+        name: "nvrtc",
+        about: "NVIDIA's compiler and disassemblers, from Python's package index, under target",
+        run: nvrtc::fetch,
+    },
+    Task {
+        name: "emulate",
+        about: "runs the command behind `--` with the emulated CUDA device",
+        run: emulate::emulate,
     },
     Task { name: "build-time", about: "cold release build of a minimal program", run: build_time::measure },
 ];
