@@ -3,13 +3,16 @@
 //! Addresses are one flat space of 64 bits, laid out by [`Windows`]. Device allocations never share or reuse an address, so that
 //! an access after a free or a little past the end always meets nobody.
 
+mod chunk;
 mod device;
 mod order;
 mod shared;
+mod view;
 
-pub use device::{Allocated, Memory, OutOfMemory, View};
+pub use device::{Allocated, FreeError, Memory, OutOfMemory};
 pub use order::{BlockOrder, LaunchOrder};
 pub use shared::Shared;
+pub use view::View;
 
 use crate::Finding;
 use crate::lower::{Order, Scope};
@@ -84,3 +87,6 @@ impl Default for Checks {
         Checks { races: true, uninitialised: true }
     }
 }
+
+#[cfg(test)]
+mod tests;
