@@ -15,6 +15,8 @@ pub use ast::{
     SourceLine, Statement, Variable,
 };
 
+pub(crate) use parse::MAX_NESTING;
+
 use crate::Error;
 
 /// Reads a PTX text.

@@ -51,7 +51,7 @@ pub(super) struct Lexer<'a> {
     /// Where the last token began.
     pub(super) start: usize,
     /// The line of the last token.
-    pub(super) start_line: u32,
+    pub(super) token_line: u32,
 }
 
 fn in_word(byte: u8) -> bool {
@@ -60,7 +60,7 @@ fn in_word(byte: u8) -> bool {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Lexer { text, at: 0, line: 1, start: 0, start_line: 1 }
+        Lexer { text, at: 0, line: 1, start: 0, token_line: 1 }
     }
 
     /// The text from a place up to the last token.
@@ -84,7 +84,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn error(&self, message: impl Into<String>) -> Error {
-        Error::new(ErrorKind::Syntax, self.start_line, message)
+        Error::new(ErrorKind::Syntax, self.token_line, message)
     }
 
     /// Passes a piece that may hold line ends.
@@ -104,7 +104,7 @@ impl<'a> Lexer<'a> {
                 (b'/', b'*') => {
                     let rest = self.text.get(self.at + 2..).unwrap_or_default();
                     let Some(length) = rest.find("*/") else {
-                        self.start_line = self.line;
+                        self.token_line = self.line;
                         return Err(self.error("a comment has no end"));
                     };
                     self.pass(length + 4);
@@ -117,7 +117,7 @@ impl<'a> Lexer<'a> {
     /// The next token.
     pub(super) fn next(&mut self) -> Result<Token<'a>, Error> {
         self.skip_blank()?;
-        (self.start, self.start_line) = (self.at, self.line);
+        (self.start, self.token_line) = (self.at, self.line);
         let Some(first) = self.text.get(self.at..).and_then(|rest| rest.chars().next()) else { return Ok(Token::End) };
         match first {
             '0'..='9' => self.number(),

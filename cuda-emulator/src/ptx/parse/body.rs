@@ -29,12 +29,12 @@ impl<'a> Parser<'a> {
                 self.advance()?;
                 let negated = self.take('!')?;
                 let register = self.word("a predicate")?.to_owned();
-                let line = self.line();
+                let line = self.token_line();
                 let name = self.word("an instruction")?;
                 out.push(self.instruction(Some(Guard { register, negated }), name, line)?);
             }
             Token::Word(name) => {
-                let line = self.line();
+                let line = self.token_line();
                 self.advance()?;
                 if !self.take(':')? {
                     out.push(self.instruction(None, name, line)?);

@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind};
 const MAX_TEXT: usize = 64 << 20;
 
 /// Depth of blocks, lists and parentheses. Compilers nest a handful; each level is a call of the parser.
-const MAX_NESTING: u32 = 48;
+pub(crate) const MAX_NESTING: u32 = 48;
 
 /// The types of registers, variables and operations on memory.
 const TYPES: [&str; 28] = [
@@ -84,8 +84,9 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn line(&self) -> u32 {
-        self.lexer.start_line
+    /// The line of the token that comes next.
+    fn token_line(&self) -> u32 {
+        self.lexer.token_line
     }
 
     fn advance(&mut self) -> Result<Token<'a>, Error> {
@@ -94,11 +95,11 @@ impl<'a> Parser<'a> {
     }
 
     fn expected<T>(&self, what: &str) -> Result<T, Error> {
-        Err(Error::new(ErrorKind::Syntax, self.line(), format!("expected {what}, found {}", self.token)))
+        Err(Error::new(ErrorKind::Syntax, self.token_line(), format!("expected {what}, found {}", self.token)))
     }
 
     fn unsupported<T>(&self, what: &str) -> Result<T, Error> {
-        Err(Error::new(ErrorKind::Unsupported, self.line(), format!("{what} is not known to the emulator")))
+        Err(Error::new(ErrorKind::Unsupported, self.token_line(), format!("{what} is not known to the emulator")))
     }
 
     /// Passes this mark if it comes next.
@@ -127,7 +128,7 @@ impl<'a> Parser<'a> {
     }
 
     fn small(&mut self, what: &str) -> Result<u32, Error> {
-        let line = self.line();
+        let line = self.token_line();
         let value = self.integer(what)?;
         value.try_into().map_err(|_| Error::new(ErrorKind::Syntax, line, format!("{value} is too large for {what}")))
     }
@@ -142,7 +143,7 @@ impl<'a> Parser<'a> {
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         if self.depth >= MAX_NESTING {
             let message = format!("blocks, lists and parentheses nest deeper than {MAX_NESTING}");
-            return Err(Error::new(ErrorKind::Syntax, self.line(), message));
+            return Err(Error::new(ErrorKind::Syntax, self.token_line(), message));
         }
         self.depth += 1;
         let read = read(self)?;

@@ -96,7 +96,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn constant_integer(&mut self) -> Result<u64, Error> {
-        let line = self.line();
+        let line = self.token_line();
         match self.constant()? {
             Operand::Integer(value) => Ok(value),
             _ => Err(Error::new(ErrorKind::Syntax, line, "expected an integer")),
@@ -113,7 +113,7 @@ impl<'a> Parser<'a> {
             let mut left = parser.primary()?;
             while let Operand::Integer(value) = left {
                 let Some((operator, binds)) = parser.operator(least) else { break };
-                let line = parser.line();
+                let line = parser.token_line();
                 parser.advance()?;
                 if matches!(operator, '<' | '>') {
                     parser.mark(operator)?;
@@ -136,7 +136,7 @@ impl<'a> Parser<'a> {
     }
 
     fn primary(&mut self) -> Result<Operand, Error> {
-        let line = self.line();
+        let line = self.token_line();
         let value = match self.token {
             Token::Integer(value) => Operand::Integer(value),
             Token::F32(bits) => Operand::F32(bits),
