@@ -78,6 +78,12 @@ impl Case {
         self
     }
 
+    /// The program of its one step.
+    #[cfg(all(test, feature = "cuda"))]
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
     fn run(&self, device: &Device) -> Result<Vec<Array>, Error> {
         let mut executor = device.executor()?;
         let mut loaded = executor.load(&self.program)?;

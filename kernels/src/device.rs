@@ -1,5 +1,7 @@
 //! Devices: where programs run.
 
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use crate::{Array, Error, Resident, cpu, reference};
 use std::{fmt, str::FromStr};
 
@@ -10,6 +12,8 @@ pub struct Device(Kind);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Cpu(cpu::Cpu),
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Ordinal),
     Reference,
 }
 
@@ -28,9 +32,36 @@ impl Device {
         Device(Kind::Reference)
     }
 
-    /// The fastest device of this machine.
+    /// A CUDA device by its number, from 0.
+    ///
+    /// # Errors
+    /// When this build has no CUDA (feature `cuda`), or the machine has no driver or no such device.
+    pub fn cuda(ordinal: usize) -> Result<Device, Error> {
+        #[cfg(feature = "cuda")]
+        return cuda::find(ordinal).map(|ordinal| Device(Kind::Cuda(ordinal)));
+        #[cfg(not(feature = "cuda"))]
+        Err(Error::device(format!(
+            "cuda:{ordinal} cannot be used: this program was built without the feature `cuda` of wengert"
+        )))
+    }
+
+    /// Every device of this machine: the CUDA devices, then the CPU.
+    #[must_use]
+    pub fn list() -> Vec<Device> {
+        #[cfg(feature = "cuda")]
+        let devices = cuda::devices().iter().map(|found| Device(Kind::Cuda(cuda::Ordinal(found.ordinal))));
+        #[cfg(not(feature = "cuda"))]
+        let devices = std::iter::empty();
+        devices.chain([Device::cpu()]).collect()
+    }
+
+    /// The fastest device of this machine: the first CUDA device that has all it needs, else the CPU.
     #[must_use]
     pub fn best() -> Device {
+        #[cfg(feature = "cuda")]
+        if let Some(ordinal) = cuda::best() {
+            return Device(Kind::Cuda(ordinal));
+        }
         Device::cpu()
     }
 
@@ -39,7 +70,7 @@ impl Device {
     pub fn threads(self, threads: usize) -> Device {
         match self.0 {
             Kind::Cpu(cpu) => Device(Kind::Cpu(cpu::Cpu { threads: threads.max(1), ..cpu })),
-            Kind::Reference => self,
+            other => Device(other),
         }
     }
 
@@ -51,20 +82,23 @@ impl Device {
         match self.0 {
             _ if !isa.is_available() => Err(Error::invalid(format!("this machine has no {isa}"))),
             Kind::Cpu(cpu) => Ok(Device(Kind::Cpu(cpu::Cpu { isa, ..cpu }))),
-            Kind::Reference => Ok(self),
+            other => Ok(Device(other)),
         }
     }
 
     /// The threads and scratch memory that run loaded programs.
     ///
     /// # Errors
-    /// When a thread cannot be started, or more than 1024 are asked for: every thread takes part in every kernel.
+    /// When a thread cannot be started, or more than 1024 are asked for: every thread takes part in every kernel. On CUDA, when
+    /// the device cannot be opened or NVRTC is missing.
     pub fn executor(&self) -> Result<Executor, Error> {
         Ok(Executor(match &self.0 {
             Kind::Cpu(cpu) if cpu.threads > 1024 => {
                 return Err(Error::invalid(format!("{} threads are asked for, 1024 are the most", cpu.threads)));
             }
             Kind::Cpu(cpu) => Running::Cpu(cpu::Executor::new(*cpu)?),
+            #[cfg(feature = "cuda")]
+            Kind::Cuda(ordinal) => Running::Cuda(cuda::Executor::new(*ordinal)?),
             Kind::Reference => Running::Reference(reference::Executor::default()),
         }))
     }
@@ -76,6 +110,8 @@ impl fmt::Display for Device {
             Kind::Cpu(cpu) => {
                 write!(f, "cpu ({}, {} thread{})", cpu.isa, cpu.threads, if cpu.threads == 1 { "" } else { "s" })
             }
+            #[cfg(feature = "cuda")]
+            Kind::Cuda(ordinal) => write!(f, "cuda:{}", ordinal.0),
             Kind::Reference => f.write_str("reference"),
         }
     }
@@ -84,13 +120,20 @@ impl fmt::Display for Device {
 impl FromStr for Device {
     type Err = Error;
 
-    /// `auto`, `cpu` or `reference`.
+    /// `auto`, `cpu`, `cuda` (the first), `cuda:1` or `reference`.
     fn from_str(name: &str) -> Result<Device, Error> {
+        let ordinal = name.strip_prefix("cuda").and_then(|rest| match rest.strip_prefix(':') {
+            Some(number) => number.parse().ok(),
+            None => rest.is_empty().then_some(0),
+        });
+        if let Some(ordinal) = ordinal {
+            return Device::cuda(ordinal);
+        }
         match name {
             "auto" => Ok(Device::best()),
             "cpu" => Ok(Device::cpu()),
             "reference" => Ok(Device::reference()),
-            _ => Err(Error::invalid(format!("there is no device `{name}`; known are auto, cpu, reference"))),
+            _ => Err(Error::invalid(format!("there is no device `{name}`; known are auto, cpu, cuda:0, reference"))),
         }
     }
 }
@@ -102,6 +145,8 @@ pub struct Executor(Running);
 #[derive(Debug)]
 enum Running {
     Cpu(cpu::Executor),
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Executor),
     Reference(reference::Executor),
 }
 
@@ -112,6 +157,8 @@ pub struct Loaded(Ready);
 #[derive(Debug)]
 enum Ready {
     Cpu(cpu::Loaded),
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Loaded),
     Reference(reference::Loaded),
 }
 
@@ -139,6 +186,8 @@ impl Executor {
         program.verify()?;
         Ok(Loaded(match &mut self.0 {
             Running::Cpu(executor) => Ready::Cpu(executor.load(program)?),
+            #[cfg(feature = "cuda")]
+            Running::Cuda(executor) => Ready::Cuda(executor.load(program)?),
             Running::Reference(executor) => Ready::Reference(executor.load(program)?),
         }))
     }
@@ -148,7 +197,9 @@ impl Executor {
     /// # Errors
     /// When that memory is not to be had.
     pub fn upload(&mut self, array: Array) -> Result<Resident, Error> {
-        match &self.0 {
+        match &mut self.0 {
+            #[cfg(feature = "cuda")]
+            Running::Cuda(executor) => executor.upload(&array).map(Resident::cuda),
             Running::Cpu(_) | Running::Reference(_) => Ok(Resident::host(array)),
         }
     }
@@ -158,11 +209,11 @@ impl Executor {
     /// # Errors
     /// When it was uploaded to another device, or the host has no memory for it.
     pub fn download(&mut self, resident: &Resident) -> Result<Array, Error> {
-        match &self.0 {
-            Running::Cpu(_) | Running::Reference(_) => resident
-                .as_host()
-                .cloned()
-                .ok_or_else(|| Error::invalid("the array lies in the memory of another device")),
+        let elsewhere = || Error::invalid("the array lies in the memory of another device");
+        match &mut self.0 {
+            #[cfg(feature = "cuda")]
+            Running::Cuda(executor) => executor.download(resident.as_cuda().ok_or_else(elsewhere)?),
+            Running::Cpu(_) | Running::Reference(_) => resident.as_host().cloned().ok_or_else(elsewhere),
         }
     }
 
@@ -177,10 +228,14 @@ impl Executor {
         steps: usize,
         memory: impl Iterator<Item = Memory<'a>>,
     ) -> Result<(), Error> {
-        let memory = memory.map(Memory::on_host);
+        let on_host = Memory::on_host;
         match (&mut self.0, &mut loaded.0) {
-            (Running::Cpu(executor), Ready::Cpu(loaded)) => executor.run(loaded, steps, memory),
-            (Running::Reference(executor), Ready::Reference(loaded)) => executor.run(loaded, steps, memory),
+            (Running::Cpu(executor), Ready::Cpu(loaded)) => executor.run(loaded, steps, memory.map(on_host)),
+            #[cfg(feature = "cuda")]
+            (Running::Cuda(executor), Ready::Cuda(loaded)) => executor.run(loaded, steps, memory),
+            (Running::Reference(executor), Ready::Reference(loaded)) => {
+                executor.run(loaded, steps, memory.map(on_host))
+            }
             _ => Err(Error::invalid("the program was loaded by another device")),
         }
     }

@@ -22,6 +22,7 @@ enum Kind {
     Index,
     OutOfMemory,
     Io,
+    Device,
 }
 
 macro_rules! kinds {
@@ -48,6 +49,7 @@ kinds! {
     index, is_index, Index, "an index out of range.";
     out_of_memory, is_out_of_memory, OutOfMemory, "memory that could not be had.";
     io, is_io, Io, "a file that could not be read or written.";
+    device, is_device, Device, "a device that is not there, or that failed.";
 }
 
 impl Error {

@@ -11,6 +11,8 @@ mod buffer;
 pub mod conformance;
 mod conv;
 mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod device;
 mod dtype;
 mod error;

@@ -12,6 +12,8 @@ pub struct Resident(Place);
 #[derive(Clone, Debug)]
 enum Place {
     Host(Array),
+    #[cfg(feature = "cuda")]
+    Cuda(crate::cuda::Value),
 }
 
 impl Resident {
@@ -24,12 +26,40 @@ impl Resident {
     pub(crate) fn as_host(&self) -> Option<&Array> {
         match &self.0 {
             Place::Host(array) => Some(array),
+            #[cfg(feature = "cuda")]
+            Place::Cuda(_) => None,
         }
     }
 
     fn as_host_mut(&mut self) -> Option<&mut Array> {
         match &mut self.0 {
             Place::Host(array) => Some(array),
+            #[cfg(feature = "cuda")]
+            Place::Cuda(_) => None,
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl Resident {
+    /// An array in the memory of a CUDA device.
+    pub(crate) fn cuda(value: crate::cuda::Value) -> Resident {
+        Resident(Place::Cuda(value))
+    }
+
+    /// The array, if it is in the memory of a CUDA device.
+    pub(crate) fn as_cuda(&self) -> Option<&crate::cuda::Value> {
+        match &self.0 {
+            Place::Cuda(value) => Some(value),
+            Place::Host(_) => None,
+        }
+    }
+
+    /// As [`as_cuda`](Resident::as_cuda).
+    pub(crate) fn as_cuda_mut(&mut self) -> Option<&mut crate::cuda::Value> {
+        match &mut self.0 {
+            Place::Cuda(value) => Some(value),
+            Place::Host(_) => None,
         }
     }
 }

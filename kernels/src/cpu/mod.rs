@@ -4,13 +4,14 @@
 //! chosen, scratch sizes settled. A run then only walks the launches. It allocates nothing and takes no lock.
 
 use crate::resident::Bytes;
-use crate::{Base, Buffer, Error, Kernel, Operand, Program, Step};
+use crate::{Buffer, Error, Kernel, Program, Step};
 use crate::{conv, gather, gemm, map, pool, random, reduce, softmax};
 
 mod isa;
 pub(crate) mod rows;
 mod team;
 
+pub(crate) use crate::program::Place;
 pub use isa::Isa;
 pub(crate) use team::{Team, share};
 
@@ -40,23 +41,6 @@ pub(crate) trait Launch: Send + Sync {
     /// Bytes of scratch that the threads share.
     fn scratch_shared(&self) -> usize {
         0
-    }
-}
-
-/// Where an operand's first element lies: number of the memory (0 is the arena) and byte offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    base: u32,
-    offset: usize,
-}
-
-impl From<&Operand> for Place {
-    fn from(operand: &Operand) -> Place {
-        let base = match operand.base {
-            Base::Arena => 0,
-            Base::Extern(n) => n + 1,
-        };
-        Place { base, offset: operand.offset }
     }
 }
 

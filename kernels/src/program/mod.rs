@@ -92,6 +92,23 @@ impl Operand {
     }
 }
 
+/// Where an operand's first element lies: number of the memory (0 is the arena) and byte offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) base: u32,
+    pub(crate) offset: usize,
+}
+
+impl From<&Operand> for Place {
+    fn from(operand: &Operand) -> Place {
+        let base = match operand.base {
+            Base::Arena => 0,
+            Base::Extern(n) => n + 1,
+        };
+        Place { base, offset: operand.offset }
+    }
+}
+
 /// One kernel and its operands, in the order that the kernel's documentation gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {

@@ -1,0 +1,60 @@
+//! What a kernel family asks the device to do.
+
+use crate::program::Place;
+use std::sync::Arc;
+
+/// The launches of a step, in order, and the scratch memory that they share.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    pub(crate) launches: Vec<Launch>,
+    /// Bytes of scratch. Its content is lost between steps.
+    pub(crate) scratch: usize,
+}
+
+/// One kernel launch.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    pub(crate) source: Arc<Source>,
+    pub(crate) grid: [u32; 3],
+    pub(crate) block: [u32; 3],
+    /// Bytes of dynamic shared memory.
+    pub(crate) shared: u32,
+    /// What the kernel's parameters are, in order.
+    pub(crate) arguments: Vec<Argument>,
+}
+
+impl Launch {
+    /// Whether the kernel may say that an index is out of range.
+    pub(super) fn uses_failure(&self) -> bool {
+        self.arguments.iter().any(|argument| match argument {
+            Argument::Words(members) => members.contains(&Argument::Failure),
+            other => *other == Argument::Failure,
+        })
+    }
+}
+
+/// The text of a translation unit with one kernel. Texts name no sizes, so that a new batch size costs no compilation; equal
+/// texts are compiled once.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Source {
+    /// The kernel's `extern "C"` name.
+    pub(crate) name: String,
+    /// CUDA C++ without headers.
+    pub(crate) text: String,
+}
+
+/// A parameter of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Argument {
+    /// The address of an operand's first element.
+    Place(Place),
+    /// An address in the step's scratch, as bytes from its start, a multiple of 256 for what is to be aligned so.
+    Scratch(usize),
+    /// The address of the `unsigned long long` where the step says that an index is out of range: 0, or the complement of the
+    /// lowest element number that is wrong (so that `atomicMax` keeps the lowest).
+    Failure,
+    /// `long long`.
+    I64(i64),
+    /// A structure passed by value, of 8-byte members: any of the above.
+    Words(Vec<Argument>),
+}

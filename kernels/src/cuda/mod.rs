@@ -1,0 +1,67 @@
+//! NVIDIA GPUs as devices.
+//!
+//! Nothing of CUDA is needed to build. At run time [`driver`] probes the driver, [`nvrtc`] looks for the compiler, and a machine
+//! without them behaves as if nobody had asked. Each family's `cuda.rs` turns a [`Step`] into [`Launch`]es once, when a
+//! program is loaded: source text, grid, arguments. [`compile`] makes functions of the texts, which [`cache`] keeps on disk;
+//! [`executor`] lays out memory and records a whole step as one CUDA graph, which later runs replay.
+
+mod cache;
+mod compile;
+mod driver;
+mod executor;
+mod launch;
+mod nvrtc;
+mod report;
+pub(crate) mod source;
+mod space;
+#[cfg(test)]
+mod tests;
+
+pub use driver::Description;
+pub(crate) use executor::{Executor, Loaded, Value};
+pub(crate) use launch::{Argument, Launch, Prepared, Source};
+pub use report::report;
+pub(crate) use space::Space;
+
+use crate::{Error, Kernel, Step, map};
+
+/// The number of a device, as the driver counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ordinal(pub(crate) usize);
+
+/// The devices that the driver sees; none where there is no driver.
+pub(crate) fn devices() -> &'static [Description] {
+    driver::driver().map_or(&[], |driver| &driver.devices)
+}
+
+/// The first device for which there is a compiler.
+pub(crate) fn best() -> Option<Ordinal> {
+    devices().iter().find(|device| compile::nvrtc_for(device).is_ok()).map(|device| Ordinal(device.ordinal))
+}
+
+/// A device by its number.
+pub(crate) fn find(ordinal: usize) -> Result<Ordinal, Error> {
+    let driver = driver::driver().map_err(|why| Error::device(format!("cuda:{ordinal} cannot be used: {why}")))?;
+    match driver.devices.get(ordinal) {
+        Some(_) => Ok(Ordinal(ordinal)),
+        None => {
+            Err(Error::device(format!("there is no device cuda:{ordinal}; the driver sees {}", driver.devices.len())))
+        }
+    }
+}
+
+/// The one place where a kernel family is chosen on CUDA.
+fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
+    let _ = device;
+    match &step.kernel {
+        Kernel::Map(map) => map::cuda::prepare(map, step),
+        Kernel::Reduce(_)
+        | Kernel::Gemm(_)
+        | Kernel::Conv(_)
+        | Kernel::Pool(_)
+        | Kernel::Softmax(_)
+        | Kernel::Gather(_)
+        | Kernel::ScatterAdd(_)
+        | Kernel::Random(_) => Err(Error::device(format!("cuda has no kernel for {}", step.kernel.name()))),
+    }
+}
