@@ -132,8 +132,8 @@ const ATOMICS: [(&str, AtomicOp, &[&str]); 10] = [
     ("and", AtomicOp::And, &["b32", "b64"]),
     ("or", AtomicOp::Or, &["b32", "b64"]),
     ("xor", AtomicOp::Xor, &["b32", "b64"]),
-    ("min", AtomicOp::Min, &["u32", "s32", "u64", "s64", "f16", "f16x2", "bf16", "bf16x2", "f32"]),
-    ("max", AtomicOp::Max, &["u32", "s32", "u64", "s64", "f16", "f16x2", "bf16", "bf16x2", "f32"]),
+    ("min", AtomicOp::Min, &["u32", "s32", "u64", "s64", "f16", "f16x2", "bf16", "bf16x2"]),
+    ("max", AtomicOp::Max, &["u32", "s32", "u64", "s64", "f16", "f16x2", "bf16", "bf16x2"]),
 ];
 
 /// The types of atomics.
@@ -210,7 +210,6 @@ impl<'a> Body<'a, '_> {
         let (Some(&(_, op, types)), Some(&(name, atomic)), Some(ty)) = (known, named, access.ty) else {
             return unsupported(0, "this atomic is not known to the emulator");
         };
-        // Floats have a minimum and a maximum in vectors only where they have 16 bits; `.f32` is for `add` alone.
         if !types.contains(&name) {
             return unsupported(0, format!("an atomic of this operation on `.{name}`"));
         }

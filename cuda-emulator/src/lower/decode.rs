@@ -30,13 +30,18 @@ impl<'a> Body<'a, '_> {
             }
             "elect" => self.elect(opcode, operands)?,
             "bar" | "barrier" => self.barrier(opcode, operands)?,
-            "membar" | "fence" => self.fence(opcode)?,
+            "membar" | "fence" => self.fence(opcode, operands)?,
             "bra" => self.branch(operands)?,
             "brx" => self.branch_table(operands)?,
             "call" => return self.call(instruction),
-            "ret" => Op::Return,
-            "exit" => Op::Exit,
-            "trap" => Op::Trap,
+            "ret" | "exit" | "trap" => {
+                let [] = Self::exactly(operands)?;
+                match opcode.name.as_str() {
+                    "ret" => Op::Return,
+                    "exit" => Op::Exit,
+                    _ => Op::Trap,
+                }
+            }
             "add" | "sub" | "mad" if opcode.has("cc") => self.carry(opcode, operands)?,
             "addc" | "subc" | "madc" => self.carry(opcode, operands)?,
             "prefetch" | "prefetchu" | "discard" | "applypriority" | "nanosleep" | "griddepcontrol" | "pmevent"

@@ -133,7 +133,7 @@ pub enum Source {
     Frame(u32),
     /// The address in parameter space of a kernel's parameter.
     Parameter(u32),
-    /// The number that stands for a function: its place in [`Program::functions`], plus 1.
+    /// The number that stands for a function: its place in [`Program::functions`], which is held here, plus 1.
     Function(u32),
     /// A special register.
     Special(Special),

@@ -139,12 +139,13 @@ impl<'a> Body<'a, '_> {
     }
 
     /// `membar.gl`, `fence.acq_rel.gpu`, `fence.proxy.async`, ...
-    pub(super) fn fence(&mut self, opcode: &Opcode) -> Result<Op, Error> {
+    pub(super) fn fence(&mut self, opcode: &Opcode, operands: &[Operand]) -> Result<Op, Error> {
         let parts = Self::parts(opcode);
         // Other ways to memory than plain accesses are in order here anyway.
         if matches!(parts.first(), Some(&("proxy" | "mbarrier_init"))) {
             return Ok(Op::Hint);
         }
+        let [] = Self::exactly(operands)?;
         let mut order = if opcode.name == "membar" { Order::Sequential } else { Order::AcquireRelease };
         let mut reach = None;
         for part in parts {

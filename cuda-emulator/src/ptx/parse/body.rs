@@ -10,6 +10,7 @@ impl<'a> Parser<'a> {
     pub(super) fn block(&mut self) -> Result<Vec<Statement>, Error> {
         let mut statements = Vec::new();
         while !self.take('}')? {
+            self.pay(4)?;
             self.statement(&mut statements)?;
         }
         Ok(statements)
@@ -101,6 +102,7 @@ impl<'a> Parser<'a> {
             _ => return self.expected("a type"),
         };
         loop {
+            self.pay(4)?;
             let name = self.word("a register")?.to_owned();
             let mut count = None;
             if self.take('<')? {
@@ -140,6 +142,7 @@ impl<'a> Parser<'a> {
     fn instruction(&mut self, guard: Option<Guard>, name: &str, ptx_line: u32) -> Result<Statement, Error> {
         let mut parts = Vec::new();
         while let Some(part) = self.dotted()? {
+            self.pay(1)?;
             parts.push(part.to_owned());
         }
         let opcode = Opcode { name: name.to_owned(), parts };

@@ -10,6 +10,10 @@ use crate::{Error, ErrorKind};
 /// Bytes of a text. NVRTC's longest are some megabytes; places in the text are then far from overflowing 32 bits.
 const MAX_TEXT: usize = 64 << 20;
 
+/// What a tree may cost: a statement or variable counts 4, an element of a list 1. With some 60 bytes for 1 that is half a gigabyte;
+/// a kernel of a million instructions stays below it.
+const MAX_COST: u32 = 8 << 20;
+
 /// Depth of blocks, lists and parentheses. Compilers nest a handful; each level is a call of the parser.
 pub(crate) const MAX_NESTING: u32 = 48;
 
@@ -71,7 +75,7 @@ pub(super) fn parse(text: &str) -> Result<Module, Error> {
     }
     // NVRTC counts the final zero to the text.
     let text = text.trim_end_matches('\0');
-    let mut parser = Parser { lexer: Lexer::new(text), token: Token::End, depth: 0 };
+    let mut parser = Parser { lexer: Lexer::new(text), token: Token::End, depth: 0, cost: 0 };
     parser.advance()?;
     parser.module()
 }
@@ -81,6 +85,7 @@ struct Parser<'a> {
     lexer: Lexer<'a>,
     token: Token<'a>,
     depth: u32,
+    cost: u32,
 }
 
 impl<'a> Parser<'a> {
@@ -139,6 +144,15 @@ impl<'a> Parser<'a> {
         Ok(Some(word))
     }
 
+    /// Counts what the tree costs.
+    fn pay(&mut self, cost: u32) -> Result<(), Error> {
+        self.cost = self.cost.saturating_add(cost);
+        if self.cost <= MAX_COST {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Invalid, self.token_line(), "the text holds more than the emulator takes"))
+    }
+
     /// Runs `read` one level deeper.
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         if self.depth >= MAX_NESTING {
@@ -158,6 +172,7 @@ impl<'a> Parser<'a> {
             return Ok(items);
         }
         loop {
+            self.pay(1)?;
             items.push(read(self)?);
             if self.take(close)? {
                 return Ok(items);
@@ -174,6 +189,7 @@ impl<'a> Parser<'a> {
             return self.expected("`.version`");
         }
         while self.token != Token::End {
+            self.pay(4)?;
             let Token::Dotted(word) = self.token else { return self.expected("a directive of a module") };
             match word {
                 "version" => {
@@ -184,6 +200,7 @@ impl<'a> Parser<'a> {
                     self.advance()?;
                     module.target.push(self.word("a target")?.to_owned());
                     while self.take(',')? {
+                        self.pay(1)?;
                         module.target.push(self.word("a target")?.to_owned());
                     }
                 }
@@ -317,6 +334,7 @@ impl<'a> Parser<'a> {
                 self.advance()?;
                 values.push(self.integer("the number of a directive")?);
                 while self.take(',')? {
+                    self.pay(1)?;
                     values.push(self.integer("the number of a directive")?);
                 }
             } else if FLAGS.contains(&name) {
@@ -433,6 +451,7 @@ impl<'a> Parser<'a> {
 
     /// A name and its dimensions.
     fn declarator(&mut self, variable: &mut Variable) -> Result<(), Error> {
+        self.pay(4)?;
         variable.name = self.word("a name")?.to_owned();
         while self.take('[')? {
             if variable.dimensions.len() >= MAX_NESTING as usize {
