@@ -8,4 +8,6 @@ mod bench;
 mod bugs;
 mod cases;
 mod kernels;
+mod mutants;
+mod mutation;
 mod plain;
