@@ -67,8 +67,9 @@ pub(crate) fn mutants(module: &Module) -> Vec<Mutant> {
         let Item::Function(Function { body: Some(body), .. }) = function else { continue };
         let mut sites = Vec::new();
         instructions(body, &mut 0, &mut sites);
+        let constants = constants(&sites);
         for (at, (line, instruction)) in sites.iter().enumerate() {
-            for (class, change) in changes(instruction) {
+            for (class, change) in changes(instruction, &constants) {
                 let mut name = format!("line {line}: {}", describe(instruction, &change));
                 let count = names.entry(name.clone()).or_default();
                 *count += 1;
@@ -137,7 +138,7 @@ fn apply(body: &mut Vec<Statement>, before: &mut usize, change: &Change) -> bool
 }
 
 /// The changes of one instruction.
-fn changes(instruction: &Instruction) -> Vec<(Class, Change)> {
+fn changes(instruction: &Instruction, constants: &BTreeMap<&str, Option<u64>>) -> Vec<(Class, Change)> {
     let mut found = Vec::new();
     let opcode = &instruction.opcode;
     let is = |name: &str, first: &str| opcode.name == name && opcode.parts.first().is_some_and(|part| part == first);
@@ -154,7 +155,7 @@ fn changes(instruction: &Instruction) -> Vec<(Class, Change)> {
     }
     found.extend(shifted(instruction).into_iter().map(|change| (Class::Index, change)));
     if opcode.name == "shfl" {
-        found.extend(other_lane(instruction).map(|by| (Class::Lanes, Change::Replace(by))));
+        found.extend(other_lane(instruction, constants).map(|by| (Class::Lanes, Change::Replace(by))));
     }
     found.extend(wider(instruction).map(|by| (Class::Width, Change::Replace(by))));
     found
@@ -217,11 +218,29 @@ fn shifted(instruction: &Instruction) -> Vec<Change> {
     found
 }
 
-/// The neighbour of the lane that a shuffle takes.
-fn other_lane(instruction: &Instruction) -> Option<Instruction> {
-    let Some(Operand::Integer(lane)) = instruction.operands.get(2) else { return None };
-    let moves = instruction.opcode.has("up") || instruction.opcode.has("down");
-    Some(with(instruction, 2, Operand::Integer(if moves { lane + 1 } else { lane ^ 1 })))
+/// The registers that only ever hold one constant.
+fn constants<'a>(sites: &[(u32, &'a Instruction)]) -> BTreeMap<&'a str, Option<u64>> {
+    let mut found = BTreeMap::new();
+    for (_, instruction) in sites {
+        let Some(Operand::Name(target)) = instruction.operands.first() else { continue };
+        let value = match instruction.operands.get(1) {
+            Some(Operand::Integer(value)) if instruction.opcode.name == "mov" => Some(*value),
+            _ => None,
+        };
+        found.entry(target.as_str()).and_modify(|it| *it = None).or_insert(value);
+    }
+    found
+}
+
+/// A shuffle along one lane further. A butterfly with half the distance: one with another odd bit may still meet all lanes.
+fn other_lane(instruction: &Instruction, constants: &BTreeMap<&str, Option<u64>>) -> Option<Instruction> {
+    let lane = match instruction.operands.get(2)? {
+        Operand::Integer(lane) => *lane,
+        Operand::Name(name) => (*constants.get(name.as_str())?)?,
+        _ => return None,
+    };
+    let lane = if instruction.opcode.has("bfly") { lane / 2 } else { lane + 1 };
+    Some(with(instruction, 2, Operand::Integer(lane)))
 }
 
 /// A load of more than there is room for, a store of more than there is, a copy of the next size.
@@ -271,7 +290,7 @@ mod tests {
         .loc 1 7 1\nbar.sync 0;\n@%p1 bra $L;\nmembar.gl;\n\
         { bar.warp.sync -1; ld.global.f32 %f1, [%rd1+4]; }\n\
         .loc 1 9 1\nst.shared.v2.f32 [%r1], {%f1, %f2};\nadd.s32 %r1, %r2, 4;\nmad.lo.s32 %r1, %r2, %r3, %r4;\n\
-        shfl.sync.bfly.b32 %r1|%p1, %r2, 8, 31, -1;\ncp.async.ca.shared.global [%r1], [%rd1], 4, %r2;\n\
+        mov.u32 %r5, 8;\nshfl.sync.bfly.b32 %r1|%p1, %r2, %r5, 31, -1;\ncp.async.ca.shared.global [%r1], [%rd1], 4, %r2;\n\
         cp.async.wait_group 1;\n$L:\nret;\n}\n";
 
     #[test]
@@ -289,7 +308,11 @@ mod tests {
         // Two each of the load, the store, both sides of the copy, and both sums.
         assert_eq!(of(Class::Index).count(), 12);
         assert!(of(Class::Index).any(|name| name == "line 9: add.s32 %r1, %r2, 4 -> add.s32 %r1, %r2, 5"));
-        assert_eq!(of(Class::Lanes).count(), 1);
+        let shuffle = "shfl.sync.bfly.b32 %r1|%p1, %r2, ";
+        assert_eq!(
+            of(Class::Lanes).collect::<Vec<_>>(),
+            [format!("line 9: {shuffle}%r5, 31, -1 -> {shuffle}4, 31, -1")]
+        );
         assert_eq!(of(Class::Width).count(), 3);
         let text = module.to_string();
         for mutant in &all {

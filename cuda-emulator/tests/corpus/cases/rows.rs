@@ -6,7 +6,11 @@ use crate::bench::{Bench, F32, Near, Shape, near};
 pub(super) fn softmax(bench: &mut Bench) -> Ran {
     let more = [(1, 1), (7, 7), (5, 31), (4, 33), (1, 65), (3, 127)];
     each(bench, &[(5, 39)], &more, |bench, (rows, columns)| {
-        let x: Vec<f32> = bench.numbers.f32s(rows * columns).iter().map(|x| x * 8.0).collect();
+        let mut x: Vec<f32> = bench.numbers.f32s(rows * columns).iter().map(|x| x * 8.0).collect();
+        // In every other row one is so great that all goes wrong if a lane does not see it.
+        for row in x.chunks_mut(columns).skip(1).step_by(2) {
+            row[bench.numbers.below(columns as u64) as usize] += 200.0;
+        }
         let (from, to) = (bench.buffer(&x)?, bench.empty::<f32>(x.len())?);
         let shape = Shape::new([blocks(rows, 4), 1, 1], [32, 4, 1]);
         bench.launch("softmax", shape, &[&from, &to, &(rows as i32), &(columns as i32)])?;
@@ -16,9 +20,12 @@ pub(super) fn softmax(bench: &mut Bench) -> Ran {
             let powers: Vec<f64> = row.iter().map(|x| f64::from(x - most).exp()).collect();
             let sum: f64 = powers.iter().sum();
             // x - most is rounded alike here; expf errs by at most 2 units in the last place, that is 4 F32; the sum of positive
-            // terms by one F32 for each addition; the division by one.
+            // terms by one F32 for each addition; the division by one. What is below the least normal number may be zero.
             let relative = (4.0 + 4.0 + columns as f64 + 1.0) * 1.01 * F32;
-            wanted.extend(powers.iter().map(|power| Near { value: power / sum, bound: relative * power / sum }));
+            wanted.extend(powers.iter().map(|power| Near {
+                value: power / sum,
+                bound: relative * power / sum + f64::from(f32::MIN_POSITIVE),
+            }));
         }
         near(&format!("softmax {rows} x {columns}"), &bench.read::<f32>(to)?, &wanted)
     })
