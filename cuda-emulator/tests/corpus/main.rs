@@ -7,6 +7,7 @@
 mod bench;
 mod bugs;
 mod cases;
+mod counters;
 mod kernels;
 mod mutants;
 mod mutation;
