@@ -20,7 +20,7 @@ pub(crate) fn test(root: &Path) -> Outcome {
     if std::env::var_os("CI").is_some() {
         nvrtc::fetch(root)?;
     } else if !nvrtc::complete(root) && std::env::var_os("WENGERT_NVRTC").is_none() {
-        println!("== SKIPPED: tests that compile CUDA C; `cargo xtask nvrtc` fetches the compiler (180 MB)");
+        println!("== SKIPPED: tests that compile CUDA C; `cargo xtask nvrtc` fetches the compiler (220 MB)");
     }
     step("tests", &mut cargo(root, "test --workspace"))?;
     let examples = examples(&root.join("examples"))?;
