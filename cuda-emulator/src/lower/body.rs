@@ -19,6 +19,8 @@ pub(super) struct Context<'a, 'p> {
     /// The place of this function.
     pub(super) place: usize,
     pub(super) source: &'a ptx::Function,
+    /// What the module was compiled for.
+    pub(super) architecture: u32,
 }
 
 /// What a body became.

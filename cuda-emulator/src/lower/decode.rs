@@ -8,10 +8,28 @@ use crate::Error;
 use crate::alu;
 use crate::ptx::{Instruction, Opcode, Operand};
 
+/// Instructions that older devices lack: name, first part if it matters, the least architecture. ptxas refuses them too.
+const NEWER: [(&str, Option<&str>, u32); 10] = [
+    ("cp", Some("async"), 80),
+    ("redux", None, 80),
+    ("createpolicy", None, 80),
+    ("discard", None, 80),
+    ("applypriority", None, 80),
+    ("elect", None, 90),
+    ("griddepcontrol", None, 90),
+    ("setmaxnreg", None, 90),
+    ("match", None, 70),
+    ("fence", None, 70),
+];
+
 impl<'a> Body<'a, '_> {
     /// Adds what an instruction becomes.
     pub(super) fn decode(&mut self, instruction: &'a Instruction) -> Result<(), Error> {
         let Instruction { opcode, operands, .. } = instruction;
+        let newer = NEWER.iter().find(|it| it.0 == opcode.name && it.1.is_none_or(|part| opcode.has(part)));
+        if let Some((_, _, least)) = newer.filter(|it| it.2 > self.context.architecture) {
+            return invalid(0, format!("the instruction requires .target sm_{least} or higher"));
+        }
         let op = match opcode.name.as_str() {
             "mov" => self.mov(opcode, operands)?,
             "ld" | "ldu" => self.load(opcode, operands)?,

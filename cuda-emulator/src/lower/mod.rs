@@ -18,6 +18,9 @@ mod shared;
 mod types;
 mod warp;
 
+#[cfg(test)]
+mod tests;
+
 pub use program::{
     Address, AtomicOp, AtomicType, BarrierKind, CarryKind, Code, Constants, Function, FunctionId, Guard, Instruction,
     Kernel, MatchKind, Op, Order, Parameter, Program, ReduxOp, Register, Scope, ShuffleKind, Source, Space, Special,
@@ -77,7 +80,7 @@ pub fn lower(module: &ptx::Module) -> Result<Program, Error> {
     let mut targets = body::MAX_TABLES;
     for (place, ((source, statements), part)) in bodies.zip(&shared.functions).enumerate() {
         let Some(frame) = frames.get_mut(place) else { continue };
-        let context = body::Context { globals: &globals, functions: &program.functions, place, source };
+        let context = body::Context { globals: &globals, functions: &program.functions, place, source, architecture };
         let lowered = body::lower(context, statements, part, frame, &mut targets, &mut program.code)?;
         align = align.max(frame.align);
         let Some(function) = program.functions.get_mut(place) else { continue };

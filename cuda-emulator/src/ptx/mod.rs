@@ -26,3 +26,6 @@ use crate::Error;
 pub fn parse(text: &str) -> Result<Module, Error> {
     parse::parse(text)
 }
+
+#[cfg(test)]
+mod tests;
