@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use super::shadow::Shadow;
+
 /// What a word holds that nobody wrote: not a number in every float format, -1 as an index.
 pub(super) const NEVER_WRITTEN: u32 = u32::MAX;
 
@@ -18,6 +20,7 @@ pub(super) struct Chunk {
     lines: Box<[Line]>,
     /// A bit a byte, set when it is written. Empty where everything counts as written.
     written: Box<[AtomicU32]>,
+    shadow: Shadow,
 }
 
 /// The bits of `bytes` (1, 2, 4) at an offset within their word.
@@ -40,7 +43,13 @@ impl Chunk {
             written.try_reserve_exact(count).ok()?;
             written.extend((0..count).map(|_| AtomicU32::new(0)));
         }
-        Some(Chunk { lines: lines.into(), written: written.into() })
+        Some(Chunk { lines: lines.into(), written: written.into(), shadow: Shadow::default() })
+    }
+
+    /// Who accessed these bytes, and how many words there are.
+    #[inline]
+    pub(super) fn shadow(&self) -> (&Shadow, usize) {
+        (&self.shadow, self.lines.len() * LINE_WORDS)
     }
 
     /// Where the bytes lie in this process.
@@ -107,6 +116,12 @@ impl Chunk {
             Some(bits) => !(bits.load(Relaxed) >> (offset % 32)) & wanted,
             None => 0,
         }
+    }
+
+    /// Nobody has written any byte.
+    pub(super) fn restart(&mut self, fill: u32) {
+        self.lines.iter_mut().flat_map(|line| &mut line.0).for_each(|word| *word.get_mut() = fill);
+        self.written.iter_mut().for_each(|bits| *bits.get_mut() = 0);
     }
 
     /// These bytes have been written.

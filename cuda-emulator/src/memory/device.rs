@@ -1,9 +1,10 @@
 //! Global memory: allocations, and what the host does with them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::chunk::{Chunk, NEVER_WRITTEN};
+use super::shadow::TAGS;
 use super::{Trouble, Windows};
 use crate::Finding;
 
@@ -16,6 +17,9 @@ const DEVICE_END: u64 = 0x5000_0000_0000;
 /// Freed ranges that are remembered; the lowest addresses are forgotten first.
 const FREED_LIMIT: usize = 1 << 16;
 
+/// Locks for atomics of 64 bits.
+pub(super) const WIDE_LOCKS: usize = 64;
+
 /// Memory of one device: allocations, freed ones, and the limit. Shared by all threads of the host.
 ///
 /// Addresses are never used twice (those of page-locked memory are the process's own and may be), and there is a red zone
@@ -25,6 +29,8 @@ const FREED_LIMIT: usize = 1 << 16;
 pub struct Memory {
     limit: u64,
     state: RwLock<State>,
+    /// Taken by atomics of 64 bits, whose words are two; by address.
+    wide_atomics: Arc<[Mutex<()>; WIDE_LOCKS]>,
 }
 
 #[derive(Debug)]
@@ -36,6 +42,8 @@ struct State {
     used_host: u64,
     peak: u64,
     launches: u32,
+    /// How often the shadow's launch tags have come round.
+    tag_round: u32,
     /// `live` as a list, for the views of a launch; made anew after each change.
     snapshot: Option<Arc<[Arc<Allocation>]>>,
 }
@@ -138,7 +146,7 @@ impl Allocated {
         address.checked_sub(self.address).is_some_and(|offset| offset < self.bytes)
     }
 
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let kind = if self.host { "page-locked allocation" } else { "allocation" };
         format!("the {kind} of {} bytes at {:#x}", self.bytes, self.address)
     }
@@ -155,9 +163,10 @@ impl Memory {
             used_host: 0,
             peak: 0,
             launches: 0,
+            tag_round: 0,
             snapshot: None,
         };
-        Memory { limit, state: RwLock::new(state) }
+        Memory { limit, state: RwLock::new(state), wide_atomics: Arc::new(std::array::from_fn(|_| Mutex::default())) }
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -294,9 +303,16 @@ impl Memory {
         below(&self.state().live, address).map(|it| it.about).filter(|it| it.holds(address))
     }
 
-    /// The allocations as they are, by address, and those that were freed.
-    pub(super) fn snapshot(&self) -> (Arc<[Arc<Allocation>]>, Arc<BTreeMap<u64, Allocated>>) {
+    /// What a launch sees: the allocations as they are, those that were freed, and the tag that its accesses get.
+    pub(super) fn snapshot(&self, launch: u32) -> Snapshot {
         let mut state = self.state_mut();
+        // Tags begin again some time, and must then meet no old ones.
+        let round = launch / TAGS;
+        if round != state.tag_round {
+            state.tag_round = round;
+            let chunks = state.live.values().flat_map(|it| it.chunks.iter()).filter_map(OnceLock::get);
+            chunks.for_each(|it| it.shadow().0.clear());
+        }
         let live = match &state.snapshot {
             Some(live) => live.clone(),
             None => {
@@ -305,7 +321,8 @@ impl Memory {
                 live
             }
         };
-        (live, state.freed.clone())
+        let freed = state.freed.clone();
+        Snapshot { live, freed, wide_atomics: self.wide_atomics.clone(), tag: launch % TAGS + 1 }
     }
 
     /// The allocation that holds all bytes of a range, and where in it the range begins.
@@ -407,6 +424,27 @@ impl Memory {
     }
 }
 
+/// What a worker of a launch sees of a memory.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// In the order of addresses.
+    pub(super) live: Arc<[Arc<Allocation>]>,
+    pub(super) freed: Arc<BTreeMap<u64, Allocated>>,
+    pub(super) wide_atomics: Arc<[Mutex<()>; WIDE_LOCKS]>,
+    pub(super) tag: u32,
+}
+
+impl Snapshot {
+    /// Why bytes lie in no live allocation.
+    #[cold]
+    pub(super) fn out_of_bounds(&self, address: u64, bytes: u32) -> Trouble {
+        let after = self.live.partition_point(|it| it.about.address <= address);
+        let before = after.checked_sub(1).and_then(|at| self.live.get(at));
+        let live = (before.map(|it| it.about), self.live.get(after).map(|it| it.about));
+        out_of_bounds(address, u64::from(bytes), live, below(&self.freed, address).copied())
+    }
+}
+
 /// Writes up to four bytes that lie in one word.
 fn store_piece(chunk: &Chunk, within: usize, bytes: &[u8]) {
     match <[u8; 4]>::try_from(bytes) {
@@ -422,18 +460,18 @@ fn below<T>(map: &BTreeMap<u64, T>, address: u64) -> Option<&T> {
 
 /// Why a range is in no live allocation: `live` are the nearest ones that begin at or below it and above it, `freed` the
 /// nearest freed one that begins at or below it.
-pub(super) fn out_of_bounds(
+fn out_of_bounds(
     address: u64,
     bytes: u64,
     (before, after): (Option<Allocated>, Option<Allocated>),
     freed: Option<Allocated>,
 ) -> Trouble {
     let trouble = |finding, note| Trouble { finding, other: None, note };
-    if before.is_none_or(|it| !it.holds(address)) {
-        if let Some(freed) = freed.filter(|it| it.holds(address)) {
-            let offset = address - freed.address;
-            return trouble(Finding::UseAfterFree, format!("byte {offset} of {}, which was freed", freed.describe()));
-        }
+    if before.is_none_or(|it| !it.holds(address))
+        && let Some(freed) = freed.filter(|it| it.holds(address))
+    {
+        let offset = address - freed.address;
+        return trouble(Finding::UseAfterFree, format!("byte {offset} of {}, which was freed", freed.describe()));
     }
     let end = address.saturating_add(bytes);
     let past = before.map(|it| (address.saturating_sub(it.address + it.bytes), it));

@@ -3,10 +3,16 @@
 //! Addresses are one flat space of 64 bits, laid out by [`Windows`]. Device allocations never share or reuse an address, so that
 //! an access after a free or a little past the end always meets nobody.
 
+mod access;
+mod check;
 mod chunk;
+mod clock;
 mod device;
 mod order;
+mod readers;
+mod shadow;
 mod shared;
+mod threads;
 mod view;
 
 pub use device::{Allocated, FreeError, Memory, OutOfMemory};

@@ -8,7 +8,7 @@ fn addresses_are_aligned_and_never_used_twice() {
     let memory = Memory::new(1 << 20);
     let a = memory.allocate(100).unwrap();
     let b = memory.allocate(256).unwrap();
-    assert!(a % 256 == 0 && b % 256 == 0 && b >= a + 100 + 256, "{a:#x} {b:#x}");
+    assert!(a.is_multiple_of(256) && b.is_multiple_of(256) && b >= a + 100 + 256, "{a:#x} {b:#x}");
     let freed = memory.free(a).unwrap();
     assert_eq!((freed.address, freed.bytes, freed.host), (a, 100, false));
     let c = memory.allocate(100).unwrap();

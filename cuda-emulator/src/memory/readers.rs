@@ -1,0 +1,134 @@
+//! Sets of threads that have read a word (or updated it atomically) since it was last written.
+//!
+//! A word of a tile is read by many threads, and all words of a tile by the same ones in the same order. So sets are numbered
+//! and never changed: adding a reader to a set gives the number of another one, which is remembered. A set says exactly
+//! who is in it.
+
+use super::shadow::{Class, Record};
+
+/// Sets that a block keeps. With more, all are forgotten, and with them perhaps a race.
+const SET_LIMIT: usize = 1 << 16;
+/// Parts of a set, one for each time and class. A set with more forgets the others.
+const PART_LIMIT: u8 = 64;
+const MEMO: usize = 1 << 10;
+
+/// The number of a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SetId(pub(super) u32);
+
+impl SetId {
+    /// Numbers stay below this. A block that has used them all up notes no more sets.
+    pub(super) const END: u32 = 1 << 30;
+}
+
+/// The members of a set that accessed at one time and in one way, and the set of the others.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) time: u32,
+    pub(super) class: Class,
+    /// A bit a thread; a word a warp.
+    pub(super) members: [u32; 32],
+    /// The latest time of this part and the rest.
+    pub(super) latest: u32,
+    /// The classes of this part and the rest, a bit each.
+    pub(super) classes: u8,
+    parts: u8,
+    pub(super) rest: SetId,
+}
+
+/// The sets of one block since its last barrier of all threads: that barrier orders all members of earlier sets before all
+/// that follows in the block.
+#[derive(Debug)]
+pub(super) struct Sets {
+    /// The number of the first set that is kept.
+    base: u32,
+    parts: Vec<Part>,
+    memo: Box<[(SetId, u64, SetId)]>,
+}
+
+impl Sets {
+    pub(super) fn new() -> Self {
+        Sets { base: 1, parts: Vec::new(), memo: vec![(SetId(0), 0, SetId(0)); MEMO].into() }
+    }
+
+    /// The first part of a set; `None` for the empty set and for those that are forgotten.
+    pub(super) fn part(&self, set: SetId) -> Option<&Part> {
+        self.parts.get(set.0.checked_sub(self.base)? as usize)
+    }
+
+    /// Forgets all sets.
+    pub(super) fn clear(&mut self) {
+        if !self.parts.is_empty() {
+            self.base += self.parts.len() as u32;
+            self.parts.clear();
+        }
+    }
+
+    /// The set with one member more. Only thread, time and class of the record count.
+    pub(super) fn with(&mut self, set: SetId, record: Record) -> SetId {
+        let key = record.who();
+        let hash = (key ^ u64::from(set.0) << 33).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        let slot = hash as usize % MEMO;
+        if let Some(&(from, who, to)) = self.memo.get(slot)
+            && from == set
+            && who == key
+            && self.part(to).is_some()
+        {
+            return to;
+        }
+        let to = self.make(set, record);
+        if let Some(entry) = self.memo.get_mut(slot) {
+            *entry = (set, key, to);
+        }
+        to
+    }
+
+    fn make(&mut self, set: SetId, record: Record) -> SetId {
+        let (time, class) = (record.time(), record.class());
+        let (warp, bit) = (record.thread() as usize / 32, 1 << (record.thread() % 32));
+        let mut at = set;
+        while let Some(part) = self.part(at) {
+            let is_member = part.members.get(warp).is_some_and(|lanes| lanes & bit != 0);
+            if part.time == time && part.class == class && is_member {
+                return set;
+            }
+            at = part.rest;
+        }
+        if self.parts.len() >= SET_LIMIT {
+            self.clear();
+        }
+        if self.base >= SetId::END - SET_LIMIT as u32 {
+            return SetId(0);
+        }
+        let mut new = match self.part(set) {
+            Some(part) if part.time == time && part.class == class => part.clone(),
+            Some(part) if part.parts < PART_LIMIT => Part {
+                time,
+                class,
+                members: [0; 32],
+                latest: part.latest.max(time),
+                classes: part.classes | class.bit(),
+                parts: part.parts + 1,
+                rest: set,
+            },
+            _ => Part { time, class, members: [0; 32], latest: time, classes: class.bit(), parts: 1, rest: SetId(0) },
+        };
+        if let Some(lanes) = new.members.get_mut(warp) {
+            *lanes |= bit;
+        }
+        let id = SetId(self.base + self.parts.len() as u32);
+        self.parts.push(new);
+        id
+    }
+}
+
+impl Part {
+    /// The members of this part.
+    pub(super) fn threads(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.members).flat_map(|(warp, &lanes)| {
+            let rest = |lanes: &u32| Some(lanes & (lanes - 1)).filter(|it| *it != 0);
+            std::iter::successors(Some(lanes).filter(|it| *it != 0), rest)
+                .map(move |lanes| warp * 32 + lanes.trailing_zeros())
+        })
+    }
+}
