@@ -1,3 +1,5 @@
 //! Tests of this room.
 
+mod grid;
 mod host;
+mod patterns;
