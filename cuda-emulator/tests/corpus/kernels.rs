@@ -66,5 +66,5 @@ macro_rules! tests {
 
 tests! {
     gemm gemm_f64 gemm_async softmax layer_norm last_block scan grid_barrier conv_direct conv_implicit max_pool philox
-    histogram transpose bitonic named_barriers warp_exchange half
+    histogram transpose bitonic median scatter named_barriers warp_exchange half
 }

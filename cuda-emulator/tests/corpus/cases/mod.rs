@@ -34,6 +34,8 @@ pub(crate) const CASES: &[Case] = &[
     case!("histogram", 75, random::histogram),
     case!("transpose", 75, order::transpose),
     case!("bitonic", 75, order::bitonic),
+    case!("median", 75, order::median),
+    case!("scatter", 75, order::scatter),
     case!("named_barriers", 75, warp::named_barriers),
     case!("warp_exchange", 75, warp::warp_exchange),
     case!("half", 75, warp::half),
