@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use cuda_emulator::lower::{self, Op, Program};
 use cuda_emulator::ptx;
 
-const SAMPLES: [&str; 5] = [
+const SAMPLES: [&str; 6] = [
     include_str!("ptx/calls_90.ptx"),
     include_str!("ptx/calls_debug.ptx"),
+    include_str!("ptx/matrix_80.ptx"),
     include_str!("ptx/pipeline_80.ptx"),
     include_str!("ptx/reduce_75.ptx"),
     include_str!("ptx/reduce_80.ptx"),

@@ -9,7 +9,7 @@ use crate::alu;
 use crate::ptx::{Instruction, Opcode, Operand};
 
 /// Instructions that older devices lack: name, first part if it matters, the least architecture. ptxas refuses them too.
-const NEWER: [(&str, Option<&str>, u32); 10] = [
+const NEWER: [(&str, Option<&str>, u32); 11] = [
     ("cp", Some("async"), 80),
     ("redux", None, 80),
     ("createpolicy", None, 80),
@@ -18,6 +18,7 @@ const NEWER: [(&str, Option<&str>, u32); 10] = [
     ("elect", None, 90),
     ("griddepcontrol", None, 90),
     ("setmaxnreg", None, 90),
+    ("ldmatrix", None, 75),
     ("match", None, 70),
     ("fence", None, 70),
 ];
@@ -27,9 +28,7 @@ impl<'a> Body<'a, '_> {
     pub(super) fn decode(&mut self, instruction: &'a Instruction) -> Result<(), Error> {
         let Instruction { opcode, operands, .. } = instruction;
         let newer = NEWER.iter().find(|it| it.0 == opcode.name && it.1.is_none_or(|part| opcode.has(part)));
-        if let Some((_, _, least)) = newer.filter(|it| it.2 > self.context.architecture) {
-            return invalid(0, format!("the instruction requires .target sm_{least} or higher"));
-        }
+        self.requires(newer.map_or(0, |it| it.2))?;
         let op = match opcode.name.as_str() {
             "mov" => self.mov(opcode, operands)?,
             "ld" | "ldu" => self.load(opcode, operands)?,
@@ -69,10 +68,20 @@ impl<'a> Body<'a, '_> {
                 Some(target) => Op::Move { source: Source::Constant(0), target: self.wide_wanted(target, 64)? },
                 None => return invalid(0, "the result is missing"),
             },
-            // Tensor cores, bulk copies and their barriers (ldmatrix, mma, wgmma, cp.async.bulk, mbarrier) get arms here.
+            "ldmatrix" => self.load_matrix(opcode, operands)?,
+            "mma" => self.mma(opcode, operands)?,
+            // Hopper's tensor cores, bulk copies and their barriers (wgmma, cp.async.bulk, mbarrier) get arms here.
             _ => self.arithmetic(opcode, operands)?,
         };
         self.push(instruction, op)
+    }
+
+    /// Refuses what the target lacks.
+    pub(super) fn requires(&self, least: u32) -> Result<(), Error> {
+        if self.context.architecture >= least {
+            return Ok(());
+        }
+        invalid(0, format!("the instruction requires .target sm_{least} or higher"))
     }
 
     /// What has no effect here; its operands must still mean something.

@@ -2,7 +2,7 @@
 //!
 //! [`names`] knows what names mean, [`layout`] and [`shared`] where variables lie, [`body`] walks over a function, [`operand`]
 //! turns operands into sources and targets, and [`decode`] knows the instructions: arithmetic comes from [`crate::alu`], the others
-//! from [`access`], [`control`] and [`warp`]. What ptxas refuses is refused here where it would change what runs: constants of
+//! from [`access`], [`control`], [`warp`] and [`matrix`]. What ptxas refuses is refused here where it would change what runs: constants of
 //! another kind than the instruction's, registers narrower than what is loaded, variables in another space than the access's.
 
 mod access;
@@ -11,6 +11,7 @@ mod control;
 mod decode;
 mod fail;
 mod layout;
+mod matrix;
 mod names;
 mod operand;
 mod program;
@@ -23,8 +24,8 @@ mod tests;
 
 pub use program::{
     Address, AtomicOp, AtomicType, BarrierKind, CarryKind, Code, Constants, Function, FunctionId, Guard, Instruction,
-    Kernel, MatchKind, Op, Order, Parameter, Program, ReduxOp, Register, Scope, ShuffleKind, Source, Space, Special,
-    Symbol, Symbols, SystemCall, Target, VoteKind,
+    Kernel, MatchKind, MatrixType, Op, Order, Parameter, Program, ReduxOp, Register, Scope, ShuffleKind, Source, Space,
+    Special, Symbol, Symbols, SystemCall, Target, VoteKind,
 };
 
 use crate::Error;

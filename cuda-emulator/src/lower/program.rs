@@ -359,6 +359,16 @@ pub enum BarrierKind {
     },
 }
 
+/// What tensor cores multiply; they add in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are PTX's own")]
+pub enum MatrixType {
+    F16,
+    Bf16,
+    /// The upper 19 bits of an f32.
+    Tf32,
+}
+
 /// What an instruction does. Tensor cores' instructions are kinds of their own as they come.
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -623,6 +633,36 @@ pub enum Op {
     Exit,
     /// `trap`.
     Trap,
+    /// `ldmatrix`: one, two or four matrices of 8 by 8 elements of 16 bits. Lane `8 i + r` gives the address of row `r` of matrix
+    /// `i` (16 bytes, aligned; addresses of further lanes do not count). Target `i` of lane `l` gets the elements `2 (l % 4)` (low half)
+    /// and `2 (l % 4) + 1` of row `l / 4` of matrix `i`; transposed, of column `l / 4`.
+    LoadMatrix {
+        /// Where this lane's row lies, in shared memory.
+        address: Address,
+        /// One for each matrix, of 32 bits.
+        targets: Vec<Target>,
+        /// `.trans`.
+        transpose: bool,
+    },
+    /// `mma.sync`: `d = a b + c` of a warp, `a` of 16 by `k`, `b` of `k` by 8, `c` and `d` of 16 by 8 in f32.
+    ///
+    /// With `g = l / 4` and `t = l % 4` of lane `l`, and `p` elements in a register (two of 16 bits, the lower index in the low half; one of
+    /// tf32), register `i` of `a` holds row `g + 8 (i % 2)`, columns `p t ..` plus `4 p (i / 2)`; register `i` of `b` holds column `g`, rows
+    /// `p t ..` plus `4 p i`; register `i` of `c` and `d` holds row `g + 8 (i / 2)`, column `2 t + i % 2`.
+    Mma {
+        /// What is multiplied.
+        ty: MatrixType,
+        /// The inner size: 4, 8 or 16.
+        k: u8,
+        /// `16 k / (32 p)` registers.
+        a: Vec<Source>,
+        /// `8 k / (32 p)` registers.
+        b: Vec<Source>,
+        /// Four registers.
+        c: [Source; 4],
+        /// Four registers.
+        d: [Target; 4],
+    },
     /// `nanosleep`, `prefetch`, `discard`, `applypriority`, `griddepcontrol`, `pmevent`, `brkpt`: nothing to see. A warp that sleeps lets others go first.
     Hint,
 }

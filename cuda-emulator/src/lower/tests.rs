@@ -139,6 +139,26 @@ fn what_instructions_become() {
             "subc.u32 %r1, %r2, %r3;",
             "Carry { kind: Subtract, width: 32, signed: false, carry_in: true, carry_out: false, ",
         ),
+        (
+            "ldmatrix.sync.aligned.m8n8.x2.trans.shared::cta.b16 {%r1, %r2}, [tile+16];",
+            "targets: [Target { Register(0), width: 32 }, Target { Register(1), width: 32 }], transpose: true }",
+        ),
+        ("ldmatrix.sync.aligned.m8n8.x1.b16 {%r1}, [%l1];", "LoadMatrix { address: Address { space: Generic, "),
+        (
+            "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f1, %f2, %f3, %f4}, {%r1, %r2, %r3, %r4}, {%r5, %r6},
+             {0f3F800000, 0f00000000, %f3, %f4};",
+            "Mma { ty: Bf16, k: 16, a: [(Register(0)), (Register(1)), (Register(2)), (Register(3))], \
+             b: [(Register(4)), (Register(5))], c: [Constant(1065353216), Constant(0), (Register(6)), (Register(7))], d: [",
+        ),
+        (
+            "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f1, %f2, %f3, %f4}, {%r1, %r2, %r3, %r4}, {%r5, %r6},
+             {%f1, %f2, %f3, %f4};",
+            "Mma { ty: Tf32, k: 8, ",
+        ),
+        (
+            "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%f1, %f2, %f3, %f4}, {%r1, %r2}, {%r5}, {%f1, %f2, %f3, %f4};",
+            "Mma { ty: F16, k: 8, ",
+        ),
         ("exit;", "Exit"),
         ("trap;", "Trap"),
         ("call nothing;", "Call { function: Function(1), arguments: [], results: [] }"),
@@ -181,6 +201,12 @@ fn what_is_refused() {
         (".param .b64 x; call (%r1), square, (x);", ErrorKind::Invalid, "8 bytes, the function takes 4"),
         ("bar.sync;", ErrorKind::Invalid, "operands"),
         ("wgmma.fence.sync.aligned;", ErrorKind::Unsupported, "`wgmma.fence.sync.aligned`"),
+        ("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r1, %r2}, [%l1];", ErrorKind::Invalid, "takes 4"),
+        (
+            "mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 {%r1, %r2}, {%r1, %r2, %r3, %r4}, {%r5, %r6}, {%r7, %r8};",
+            ErrorKind::Unsupported,
+            "`mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16`",
+        ),
         ("mbarrier.init.shared.b64 [%l1], 1;", ErrorKind::Unsupported, "`mbarrier.init.shared.b64`"),
         ("cp.async.bulk.commit_group;", ErrorKind::Unsupported, "`cp.async.bulk.commit_group`"),
     ] {
