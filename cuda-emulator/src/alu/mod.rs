@@ -3,7 +3,15 @@
 //! A lane's register is 64 bits; a narrower value stands in its low bits, the bits above are zero after every write. A
 //! function reads only the bits that its type has, so it need not trust them. Predicates are 0 and 1.
 
+mod bits;
+mod integer;
+mod lanes;
+mod table;
+
+use std::sync::LazyLock;
+
 use crate::ptx::Opcode;
+use table::Table;
 
 /// Lanes of a warp.
 pub const WARP: usize = 32;
@@ -55,9 +63,49 @@ pub enum Class {
     Matrix,
 }
 
+/// Every form there is, each with its function, by the opcode's text. A form that needs a device beyond 9.0 is none of them.
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut table = Table::default();
+    for rows in [integer::rows, bits::rows] {
+        rows(&mut table);
+    }
+    table
+});
+
 /// The arithmetic of an opcode, or `None` if it is no arithmetic or an unknown form of it. Constants that select a function
 /// (the table of `lop3`, the mode of `prmt`) are ordinary sources.
 pub fn select(opcode: &Opcode) -> Option<Alu> {
-    let _ = opcode;
-    None
+    TABLE.get(&opcode.to_string())
+}
+
+/// The opcodes of all forms that [`select`] knows, in alphabetical order.
+pub fn forms() -> Vec<&'static str> {
+    let mut names: Vec<_> = TABLE.names().collect();
+    names.sort_unstable();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(opcode: &str, sources: [u64; 4]) -> u64 {
+        let mut parts = opcode.split('.').map(str::to_owned);
+        let opcode = Opcode { name: parts.next().unwrap_or_default(), parts: parts.collect() };
+        let alu = select(&opcode).unwrap_or_else(|| panic!("{opcode} is not there"));
+        let lanes = sources.map(|source| [source; WARP]);
+        let mut result = [0; WARP];
+        (alu.compute)(lanes.each_ref(), &mut result);
+        result[WARP - 1]
+    }
+
+    #[test]
+    fn integers() {
+        assert_eq!(run("add.u32", [0xffff_ffff, 2, 0, 0]), 1);
+        assert_eq!(run("prmt.b32", [0x7766_5544, 0xbbaa_9988, 0x8c04, 0]), 0x00ff_4488);
+        assert_eq!(run("lop3.b32", [0xf0, 0xcc, 0xaa, 0xe8]), 0xe8);
+        assert_eq!(run("lop3.b32", [0xf0, 0xcc, 0xaa, 0x1a]) & 0xff, 0x1a);
+        assert_eq!(run("shf.l.wrap.b32", [0x8000_0000, 1, 33, 0]), 3);
+        assert_eq!(run("shr.s32", [0x8000_0000, 99, 0, 0]) as u32, 0xffff_ffff);
+    }
 }
