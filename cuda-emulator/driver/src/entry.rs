@@ -1,0 +1,136 @@
+//! Functions about the interface itself, and those of which only the name is here.
+
+use crate::code::{Answer, Code};
+use crate::driver::refuse;
+use crate::export::{Entry, Session, exports};
+use crate::ffi::{Host, In, Out, Text};
+
+/// All tables.
+const TABLES: [&[(&str, Entry)]; 14] = [
+    crate::device::EXPORTS,
+    crate::context::EXPORTS,
+    crate::memory::EXPORTS,
+    crate::pool::EXPORTS,
+    crate::copy::EXPORTS,
+    crate::stream::EXPORTS,
+    crate::event::EXPORTS,
+    crate::capture::EXPORTS,
+    crate::module::EXPORTS,
+    crate::launch::EXPORTS,
+    crate::graph::EXPORTS,
+    crate::exec::EXPORTS,
+    crate::node::EXPORTS,
+    EXPORTS,
+];
+
+/// Versions of CUDA from which on a plain name means a later version of a function than its `_v2` or plain one.
+const SINCE: [(&str, i32); 14] = [
+    ("cuCtxCreate_v3", 11_040),
+    ("cuCtxCreate_v4", 13_000),
+    ("cuDeviceGetUuid_v2", 13_000),
+    ("cuEventElapsedTime_v2", 13_000),
+    ("cuGraphAddKernelNode_v2", 12_000),
+    ("cuGraphExecKernelNodeSetParams_v2", 12_000),
+    ("cuGraphExecUpdate_v2", 12_000),
+    ("cuGraphKernelNodeGetParams_v2", 12_000),
+    ("cuGraphKernelNodeSetParams_v2", 12_000),
+    ("cuMemAdvise_v2", 13_000),
+    ("cuMemPrefetchAsync_v2", 13_000),
+    ("cuStreamGetCaptureInfo_v2", 11_030),
+    ("cuStreamGetCaptureInfo_v3", 13_000),
+    ("cuGetProcAddress_v2", 12_000),
+];
+
+/// The exported function that a name means in a version of CUDA.
+fn find(name: &str, version: i32) -> Option<Entry> {
+    let rows = || TABLES.iter().flat_map(|table| table.iter());
+    let of = |name: &str| rows().find(|row| row.0 == name).map(|row| row.1);
+    let since = |name: &str| SINCE.iter().find(|row| row.0 == name).map_or(0, |row| row.1);
+    let later = ["_v4", "_v3", "_v2", ""].into_iter().map(|suffix| format!("{name}{suffix}"));
+    later.filter(|name| since(name) <= version).find_map(|name| of(&name))
+}
+
+/// Found; no such function.
+const FOUND: u32 = 0;
+const MISSING: u32 = 1;
+
+/// Default streams are meant to be each thread's own.
+const PER_THREAD: u64 = 2;
+
+fn address(name: Text, out: Out<*const ()>, version: i32, flags: u64, status: Out<u32>) -> Answer {
+    out.check()?;
+    let name = name.string()?;
+    if flags & PER_THREAD != 0 {
+        let line = format_args!("cuGetProcAddress: functions with per-thread default streams are not there");
+        return refuse(Code::NOT_SUPPORTED, line);
+    }
+    let found = find(&name, version);
+    status.put_if(if found.is_some() { FOUND } else { MISSING });
+    out.put(found.map_or(std::ptr::null(), |it| it.0))?;
+    // With a status to look at, a missing function is no error.
+    if found.is_some() || !status.is_null() { Ok(()) } else { Err(Code::NOT_FOUND) }
+}
+
+fn text(code: u32, out: Out<*const i8>, what: fn(Code) -> Option<&'static std::ffi::CStr>) -> Answer {
+    let text = what(Code(code));
+    out.put(text.map_or(std::ptr::null(), |it| it.as_ptr().cast()))?;
+    text.map(drop).ok_or(Code::INVALID_VALUE)
+}
+
+fn missing(session: &mut Session) -> Answer {
+    refuse(Code::NOT_SUPPORTED, format_args!("{} is not emulated", session.name))
+}
+
+exports! {
+    FREE cuGetErrorName(code: u32, out: Out<*const i8>) |_| text(code, out, Code::name);
+    FREE cuGetErrorString(code: u32, out: Out<*const i8>) |_| text(code, out, Code::text);
+    FREE cuGetProcAddress(name: Text, out: Out<*const ()>, version: i32, flags: u64) |_| address(name, out, version, flags, Out::null());
+    FREE cuGetProcAddress_v2(name: Text, out: Out<*const ()>, version: i32, flags: u64, status: Out<u32>) |_| address(name, out, version, flags, status);
+    FREE cuGetExportTable(_table: Host, _id: Host) |it| missing(it);
+    CONTEXT cuProfilerStart() |_| Ok(());
+    CONTEXT cuProfilerStop() |_| Ok(());
+    CONTEXT cuProfilerInitialize(_config: Text, _output: Text, _mode: u32) |_| Err(Code::PROFILER_DISABLED);
+    CONTEXT cuTensorMapEncodeTiled(_map: Host, _kind: u32, _rank: u32, _address: u64, _sizes: In<u64>, _strides: In<u64>, _box: In<u32>, _element_strides: In<u32>, _interleave: u32, _swizzle: u32, _promotion: u32, _fill: u32) |it| missing(it);
+    CONTEXT cuTensorMapReplaceAddress(_map: Host, _address: u64) |it| missing(it);
+    CONTEXT cuImportExternalMemory(_memory: Host, _description: Host) |it| missing(it);
+    CONTEXT cuExternalMemoryGetMappedBuffer(_address: Out<u64>, _memory: u64, _description: Host) |it| missing(it);
+    CONTEXT cuDestroyExternalMemory(_memory: u64) |it| missing(it);
+    CONTEXT cuLinkCreate_v2(_count: u32, _options: In<u32>, _values: Host, _state: Host) |it| missing(it);
+    CONTEXT cuMemAddressReserve(_address: Out<u64>, _bytes: usize, _alignment: usize, _at: u64, _flags: u64) |it| missing(it);
+    CONTEXT cuMemCreate(_handle: Out<u64>, _bytes: usize, _props: Host, _flags: u64) |it| missing(it);
+    CONTEXT cuArrayCreate_v2(_array: Out<u64>, _description: Host) |it| missing(it);
+    CONTEXT cuArray3DCreate_v2(_array: Out<u64>, _description: Host) |it| missing(it);
+    CONTEXT cuTexObjectCreate(_texture: Out<u64>, _resource: Host, _description: Host, _view: Host) |it| missing(it);
+    CONTEXT cuIpcGetMemHandle(_handle: Host, _address: u64) |it| missing(it);
+    CONTEXT cuIpcGetEventHandle(_handle: Host, _event: u64) |it| missing(it);
+    CONTEXT cuStreamWaitValue32_v2(_stream: u64, _address: u64, _value: u32, _flags: u32) |it| missing(it);
+    CONTEXT cuStreamWriteValue32_v2(_stream: u64, _address: u64, _value: u32, _flags: u32) |it| missing(it);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_names_mean_the_version_that_was_asked_for() {
+        let same = |name: &str, version, exact: &str| {
+            let of = |name, version| find(name, version).unwrap().0;
+            assert_eq!(of(name, version), of(exact, i32::MAX), "{name} {version}");
+        };
+        same("cuMemAlloc", 12_000, "cuMemAlloc_v2");
+        same("cuCtxCreate", 11_000, "cuCtxCreate_v2");
+        same("cuCtxCreate", 12_000, "cuCtxCreate_v3");
+        same("cuCtxCreate", 13_000, "cuCtxCreate_v4");
+        same("cuLaunchKernel", 12_000, "cuLaunchKernel");
+        assert!(find("cuNothing", 12_000).is_none());
+    }
+
+    #[test]
+    fn each_name_is_exported_once() {
+        let mut names: Vec<_> = TABLES.iter().flat_map(|table| table.iter()).map(|row| row.0).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
