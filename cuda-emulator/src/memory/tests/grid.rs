@@ -33,12 +33,16 @@ pub(super) type Thread = (u32, u32);
 
 impl Grid {
     pub(super) fn new(blocks: u32, threads: u32) -> Grid {
+        Grid::with(blocks, threads, Checks::default())
+    }
+
+    pub(super) fn with(blocks: u32, threads: u32, checks: Checks) -> Grid {
         let memory = Memory::new(1 << 30);
         let base = memory.allocate(GLOBAL_WORDS * 4).unwrap();
         memory.fill(base, 0, 4, GLOBAL_WORDS).unwrap();
         let launch = Arc::new(LaunchOrder::default());
-        let block = |index| (BlockOrder::new(&launch, index, threads), Shared::new(4096, Checks::default()));
-        let view = View::new(&memory, memory.begin_launch(), Checks::default());
+        let block = |index| (BlockOrder::new(&launch, index, threads), Shared::new(4096, checks));
+        let view = View::new(&memory, memory.begin_launch(), checks);
         Grid { blocks: (0..blocks).map(block).collect(), threads, view, base, pc: 0, bytes: 4 }
     }
 
