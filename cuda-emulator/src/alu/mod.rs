@@ -4,8 +4,10 @@
 //! function reads only the bits that its type has, so it need not trust them. Predicates are 0 and 1.
 
 mod bits;
+mod float;
 mod integer;
 mod lanes;
+mod round;
 mod table;
 
 use std::sync::LazyLock;
@@ -66,7 +68,7 @@ pub enum Class {
 /// Every form there is, each with its function, by the opcode's text. A form that needs a device beyond 9.0 is none of them.
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table::default();
-    for rows in [integer::rows, bits::rows] {
+    for rows in [integer::rows, bits::rows, float::rows] {
         rows(&mut table);
     }
     table
