@@ -1,8 +1,22 @@
 //! The machine that runs a launch: blocks on worker threads, warps in a seeded random order, lanes in lockstep.
 
-use crate::lower::{FunctionId, Program, Symbols};
-use crate::memory::{Checks, Memory};
-use crate::{Error, Report};
+mod block;
+mod check;
+mod counters;
+mod launch;
+mod plan;
+mod print;
+mod random;
+mod record;
+mod schedule;
+mod step;
+mod warp;
+
+pub use launch::launch;
+
+use crate::Report;
+use crate::lower::FunctionId;
+use crate::memory::Checks;
 
 /// What is launched.
 #[derive(Clone, Debug)]
@@ -112,20 +126,4 @@ pub struct Counters {
     pub shared_passes_ideal: u64,
     /// Branches at which a warp split.
     pub divergent_branches: u64,
-}
-
-/// Runs a launch to its end. What goes wrong in the kernel stands in the outcome.
-///
-/// # Errors
-/// A configuration that a device refuses: no threads, more than 1024 of them, too much shared memory, a grid that is
-/// too large, parameters of the wrong size, a cooperative launch that does not fit.
-pub fn launch(
-    memory: &Memory,
-    program: &Program,
-    symbols: &Symbols,
-    launch: &Launch,
-    settings: &Settings,
-) -> Result<Outcome, Error> {
-    let _ = (memory, program, symbols, launch, settings);
-    Ok(Outcome::default())
 }
