@@ -19,7 +19,7 @@ const PRODUCTS: [(&str, &str, u32, MatrixType, u8); 6] = [
 
 impl MatrixType {
     /// Elements in a register.
-    fn packed(self) -> u8 {
+    pub(crate) fn packed(self) -> u8 {
         if self == MatrixType::Tf32 { 1 } else { 2 }
     }
 }

@@ -87,20 +87,27 @@ impl Barrier {
 }
 
 impl Block {
-    /// A block at its begin. Registers are taken from `spare` if there are any.
-    pub(super) fn new(plan: &Plan<'_>, worker: &Worker<'_>, linear: u64, spare: &mut Vec<Vec<Lanes>>) -> Self {
+    /// A block at its begin, with the memory of one that has ended if there is any.
+    pub(super) fn new(plan: &Plan<'_>, worker: &Worker<'_>, linear: u64, spare: Option<Block>) -> Self {
         let settings = plan.settings;
         let order = BlockOrder::new(&worker.order, linear as u32, plan.threads);
+        let (shared, mut registers) = match spare {
+            Some(Block { mut site, warps }) => {
+                site.shared.restart();
+                (site.shared, warps.into_iter().map(|it| it.registers).collect())
+            }
+            None => (Shared::new(plan.shared_bytes, settings.checks), Vec::new()),
+        };
         let site = Site {
             block: linear,
-            shared: Shared::new(plan.shared_bytes, settings.checks),
+            shared,
             order,
             barriers: std::array::from_fn(|_| Barrier::default()),
             clock: 0,
             changed: false,
         };
         let warp = |index: u32| {
-            let mut registers = spare.pop().unwrap_or_default();
+            let mut registers: Vec<Lanes> = registers.pop().unwrap_or_default();
             registers.clear();
             registers.resize(plan.kernel.registers as usize, [0; WARP]);
             let random = Random::new(settings.seed, [linear, u64::from(index) + 1]);
@@ -168,12 +175,12 @@ impl Block {
             let complete = self.site.barriers.get(id).is_some_and(|it| it.complete(&self.warps));
             if let (true, Some(barrier)) = (complete, self.site.barriers.get_mut(id)) {
                 let barrier = std::mem::take(barrier);
-                self.pass(worker, &barrier);
+                self.pass(worker, id as u32, &barrier);
             }
         }
     }
 
-    fn pass(&mut self, worker: &mut Worker<'_>, barrier: &Barrier) {
+    fn pass(&mut self, worker: &mut Worker<'_>, id: u32, barrier: &Barrier) {
         let mut threads = Vec::with_capacity(worker.plan.threads as usize);
         let mut missing = None;
         let mut waiting = None;
@@ -182,7 +189,7 @@ impl Block {
                 let thread = warp.index * WARP as u32 + lane as u32;
                 Actor { block: self.site.block as u32, thread, pc: warp.pc[lane] }
             };
-            threads.extend(Set(*arrived).map(|lane| warp.index * WARP as u32 + lane as u32));
+            threads.extend(Set(*waits).map(|lane| warp.index * WARP as u32 + lane as u32));
             if missing.is_none() {
                 missing = Set(warp.exist & !arrived).next().map(|lane| actor(lane, warp));
             }
@@ -195,7 +202,7 @@ impl Block {
                 warp.pc[lane] += 1;
             }
         }
-        self.site.order.barrier(&threads, barrier.count.is_none());
+        self.site.order.complete(id, &threads, barrier.count.is_none());
         if let (None, Some(other), Some(actor)) = (barrier.count, missing, waiting) {
             let [x, y, z] = worker.plan.thread_index(other.thread);
             let note = format!("thread ({x}, {y}, {z}) ended before it, and all threads of the block must come");

@@ -258,6 +258,9 @@ fn cost(op: &Op) -> (Class, u8, u8) {
         Op::Load { .. } | Op::Store { .. } => (Class::Memory, 0, 4),
         Op::AsyncCopy { .. } => (Class::Memory, 0, 4),
         Op::Atomic { .. } => (Class::Memory, 0, 16),
+        Op::LoadMatrix { .. } => (Class::Memory, 0, 4),
+        // 16 by 8 by k products and sums over 32 lanes.
+        Op::Mma { k, .. } => (Class::Matrix, k.saturating_mul(8), 4),
         Op::AsyncCommit | Op::AsyncWait { .. } => (Class::Sync, 0, 8),
         Op::Shuffle { .. } | Op::Vote { .. } | Op::Match { .. } | Op::Redux { .. } => (Class::Sync, 0, 1),
         Op::ActiveMask { .. } | Op::Elect { .. } => (Class::Sync, 0, 1),
@@ -357,6 +360,14 @@ impl Known<'_> {
             Op::Match { value, members, target, valid, .. } => {
                 self.sources([value, members])?;
                 self.targets([target, valid])
+            }
+            Op::LoadMatrix { address, targets, .. } => {
+                self.address(address)?;
+                targets.iter().try_for_each(|it| self.register(it.register))
+            }
+            Op::Mma { a, b, c, d, .. } => {
+                self.sources(a.iter().chain(b).chain(c))?;
+                d.iter().try_for_each(|it| self.register(it.register))
             }
             Op::ActiveMask { target } => self.register(target.register),
             Op::Elect { members, target, leader } => {

@@ -68,13 +68,13 @@ impl<'p> Worker<'p> {
         let mut queue =
             Queue { cooperative: plan.launch.cooperative, next: index as u64, step: workers as u64, done: false };
         let mut blocks: Vec<Block> = Vec::new();
-        let mut spare: Vec<Vec<Lanes>> = Vec::new();
+        let mut spare: Option<Block> = None;
         let mut wanted = if plan.launch.cooperative { usize::MAX } else { RESIDENT };
         let (mut since, mut told) = (0u64, 0u64);
         while !self.record.stopped() {
             while blocks.len() < wanted && !queue.done && (blocks.is_empty() || self.room(&blocks)) {
                 let Some(linear) = queue.next(plan, self.record) else { break };
-                blocks.push(Block::new(plan, &self, linear, &mut spare));
+                blocks.push(Block::new(plan, &self, linear, spare.take()));
             }
             if blocks.is_empty() {
                 break;
@@ -93,8 +93,7 @@ impl<'p> Worker<'p> {
                 }
             }
             if block.ended() {
-                let block = blocks.swap_remove(at);
-                spare.extend(block.warps.into_iter().map(|it| it.registers));
+                spare = Some(blocks.swap_remove(at));
                 (since, wanted) = (0, if plan.launch.cooperative { usize::MAX } else { RESIDENT });
             } else if block.runnable(0).is_none() && !block.unstick(&mut self) {
                 break;

@@ -17,11 +17,19 @@ pub(super) struct Shape<'a> {
     /// Elements side by side.
     pub(super) count: u32,
     pub(super) strength: Strength,
+    /// Through the cache that sees no writes of the running launch.
+    pub(super) cached: bool,
 }
 
 impl<'a> Shape<'a> {
     pub(super) fn of(address: &'a Address, bytes: u8, count: usize, order: Order, scope: Scope) -> Self {
-        Shape { address, bytes: u32::from(bytes), count: count as u32, strength: Strength { order, scope } }
+        Shape {
+            address,
+            bytes: u32::from(bytes),
+            count: count as u32,
+            strength: Strength { order, scope },
+            cached: false,
+        }
     }
 }
 
@@ -37,15 +45,12 @@ pub(super) struct Element {
 impl Exec<'_, '_> {
     /// The addresses that lanes use, in the address space of the instruction.
     pub(super) fn addresses(&self, address: &Address) -> Lanes {
-        let base = self.read(&address.base);
-        match address.space {
-            // These are 32 bits wide, and so is the arithmetic of who keeps them in registers of 32 bits.
-            Space::Shared | Space::Local | Space::Param => base.map(|it| {
-                let sum = it.wrapping_add_signed(address.offset);
-                if it <= u64::from(u32::MAX) { sum & u64::from(u32::MAX) } else { sum }
-            }),
-            _ => base.map(|it| it.wrapping_add_signed(address.offset)),
-        }
+        offset(address, self.read(&address.base))
+    }
+
+    /// As [`addresses`](Self::addresses), of lanes that may be in different frames.
+    pub(super) fn gather_addresses(&self, address: &Address, lanes: u32) -> Lanes {
+        offset(address, self.gather(&address.base, lanes))
     }
 
     /// Space and address of what a lane accesses.
@@ -68,7 +73,10 @@ impl Exec<'_, '_> {
             let offset = index as u64 * u64::from(shape.bytes);
             for lane in Set(active) {
                 let element = self.element(&shape, addresses[lane].wrapping_add(offset));
-                let value = self.load_one(lane, self.actor(lane), element);
+                let value = match shape.cached {
+                    true => self.load_cached(lane, element),
+                    false => self.load_one(lane, self.actor(lane), element),
+                };
                 values[lane] = if signed { ((value << shift) as i64 >> shift) as u64 } else { value };
             }
             self.write(*target, &values, active);
@@ -135,6 +143,20 @@ impl Exec<'_, '_> {
                 value
             }
         };
+        value.unwrap_or(0)
+    }
+
+    /// As [`load_one`](Self::load_one), through the cache that sees no writes of the running launch.
+    fn load_cached(&mut self, lane: usize, element: Element) -> u64 {
+        let actor = self.actor(lane);
+        let Element { space, address, bytes, .. } = element;
+        if space != Space::Global {
+            return self.load_one(lane, actor, element);
+        }
+        let value = self.worker.view.load_non_coherent(&mut self.site.order, actor, address, bytes);
+        if !self.worker.view.troubles.is_empty() {
+            self.troubles(lane, actor, element, false);
+        }
         value.unwrap_or(0)
     }
 
@@ -257,6 +279,19 @@ impl Element {
     /// As reports say it.
     pub(super) fn access(&self, write: bool) -> Access {
         Access { space: name(self.space), address: self.address, bytes: self.bytes, write }
+    }
+}
+
+/// The addresses for their bases.
+#[inline]
+fn offset(address: &Address, base: Lanes) -> Lanes {
+    match address.space {
+        // These are 32 bits wide, and so is the arithmetic of who keeps them in registers of 32 bits.
+        Space::Shared | Space::Local | Space::Param => base.map(|it| {
+            let sum = it.wrapping_add_signed(address.offset);
+            if it <= u64::from(u32::MAX) { sum & u64::from(u32::MAX) } else { sum }
+        }),
+        _ => base.map(|it| it.wrapping_add_signed(address.offset)),
     }
 }
 

@@ -103,6 +103,7 @@ impl Exec<'_, '_> {
             *waiting |= 1 << lane;
         }
         if passes {
+            self.site.order.arrive(id, &[self.thread(lane)]);
             self.warp.pc[lane] += 1;
         } else {
             self.warp.blocked |= 1 << lane;

@@ -1,5 +1,6 @@
 //! Instructions of a whole warp: lanes wait until all living members of their mask have come.
 
+use super::matrix::Product;
 use super::{Exec, Flow, bits};
 use crate::Finding;
 use crate::alu::{Lanes, WARP};
@@ -16,6 +17,7 @@ fn members(op: &Op) -> Option<&Source> {
         | Op::Redux { members, .. }
         | Op::Elect { members, .. }
         | Op::WarpBarrier { members } => Some(members),
+        Op::LoadMatrix { .. } | Op::Mma { .. } => Some(&Source::Constant(u32::MAX as u64)),
         _ => None,
     }
 }
@@ -165,6 +167,8 @@ impl Exec<'_, '_> {
                 self.scatter(*target, &[u64::from(first); WARP], lanes);
                 self.write_bits(*leader, lanes & lanes.wrapping_neg(), lanes);
             }
+            Op::LoadMatrix { address, targets, transpose } => self.load_matrix(address, targets, *transpose, lanes),
+            Op::Mma { ty, k, a, b, c, d } => self.multiply(&Product { ty: *ty, k: *k, a, b, c, d }, lanes),
             Op::WarpBarrier { .. } => self.site.order.warp_barrier(self.warp.index, lanes),
             _ => {}
         }

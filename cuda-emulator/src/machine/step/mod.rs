@@ -5,6 +5,7 @@ pub(super) mod atomic;
 pub(super) mod barrier;
 pub(super) mod control;
 pub(super) mod copy;
+pub(super) mod matrix;
 pub(super) mod meet;
 pub(super) mod system;
 pub(super) mod value;
@@ -158,8 +159,9 @@ impl Exec<'_, '_> {
                 self.value(op, active);
                 Flow::Next
             }
-            Op::Load { address, targets, bytes, signed, order, scope, non_coherent: _ } => {
+            Op::Load { address, targets, bytes, signed, order, scope, non_coherent } => {
                 let access = access::Shape::of(address, *bytes, targets.len(), *order, *scope);
+                let access = access::Shape { cached: *non_coherent, ..access };
                 self.load(access, targets, *signed, active)
             }
             Op::Store { address, sources, bytes, order, scope } => {
@@ -186,7 +188,9 @@ impl Exec<'_, '_> {
             | Op::Match { .. }
             | Op::Redux { .. }
             | Op::Elect { .. }
-            | Op::WarpBarrier { .. } => self.meet(op, active),
+            | Op::WarpBarrier { .. }
+            | Op::LoadMatrix { .. }
+            | Op::Mma { .. } => self.meet(op, active),
             Op::Barrier { aligned, .. } => self.barrier(*aligned, active),
             Op::Fence { order, scope } => {
                 for lane in Set(active) {
