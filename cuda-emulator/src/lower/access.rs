@@ -65,7 +65,7 @@ impl Access {
                 access.parameter = space == Space::Param;
             } else if let Some(scope) = scope(part) {
                 access.scope = scope;
-            } else if let Some(ty) = Type::named(part) {
+            } else if let Some(ty) = Type::named(part).filter(|_| access.ty.is_none()) {
                 access.ty = Some(ty);
             } else {
                 match part.as_str() {
@@ -159,12 +159,12 @@ impl<'a> Body<'a, '_> {
         if !access.parameter {
             return self.address(operand, access.space);
         }
-        let mut address = self.address(operand, Space::Generic)?;
+        let mut address = self.address(operand, Space::Param)?;
         address.space = match address.base {
             Source::Parameter(_) => Space::Param,
             Source::Frame(_) => Space::Local,
-            Source::Register(_) | Source::Constant(_) if self.context.source.entry => Space::Param,
-            Source::Register(_) | Source::Constant(_) => Space::Local,
+            Source::Register(_) if self.context.source.entry => Space::Param,
+            Source::Register(_) => Space::Local,
             _ => return invalid(0, format!("`{}` is no parameter", short(&operand.to_string()))),
         };
         Ok(address)
@@ -175,7 +175,8 @@ impl<'a> Body<'a, '_> {
         let ty = access.plain()?;
         let [target, address] = access.operands(operands, 2)? else { return invalid(0, "two operands") };
         let address = self.accessed(&access, address)?;
-        let targets = access.elements(target)?.iter().map(|it| self.wide(it, ty.bits)).collect::<Result<_, _>>()?;
+        let elements = access.elements(target)?.iter();
+        let targets = elements.map(|it| self.target(it, ty.wider())).collect::<Result<_, _>>()?;
         Ok(Op::Load {
             address,
             targets,
@@ -195,7 +196,8 @@ impl<'a> Body<'a, '_> {
         if matches!(address.space, Space::Param | Space::Const) {
             return invalid(0, "constants and parameters of kernels cannot be written");
         }
-        let sources = access.elements(source)?.iter().map(|it| self.source(it, ty)).collect::<Result<_, _>>()?;
+        let elements = access.elements(source)?.iter();
+        let sources = elements.map(|it| self.source(it, ty.wider())).collect::<Result<_, _>>()?;
         Ok(Op::Store { address, sources, bytes: ty.bytes(), order: access.order, scope: access.scope })
     }
 
@@ -228,9 +230,7 @@ impl<'a> Body<'a, '_> {
         let targets = match target {
             None => Vec::new(),
             Some(Operand::Nothing) => vec![None; access.vector],
-            Some(target) => {
-                access.elements(target)?.iter().map(|it| self.wide(it, ty.bits)).collect::<Result<_, _>>()?
-            }
+            Some(target) => access.elements(target)?.iter().map(|it| self.target(it, ty)).collect::<Result<_, _>>()?,
         };
         let sources = access.elements(value)?.iter().map(|it| self.source(it, ty)).collect::<Result<_, _>>()?;
         let swap = rest.first().map(|it| self.source(it, ty)).transpose()?;
@@ -287,7 +287,7 @@ impl<'a> Body<'a, '_> {
     fn is_predicate(&mut self, operand: &Operand) -> Result<bool, Error> {
         Ok(match operand {
             Operand::Not(_) => true,
-            Operand::Name(_) => self.target(operand)?.is_some_and(|it| it.width == 1),
+            Operand::Name(_) => self.target(operand, Type::B32.any())?.is_some_and(|it| it.width == 1),
             _ => false,
         })
     }
@@ -303,18 +303,19 @@ impl<'a> Body<'a, '_> {
 
     pub(super) fn convert_address(&mut self, opcode: &Opcode, operands: &[Operand]) -> Result<Op, Error> {
         let [target, source] = Self::exactly(operands)?;
-        let source = self.source(source, Type::B64)?;
+        let to_generic = !opcode.has("to");
+        let source = if to_generic { self.movable(source, Type::U64)? } else { self.source(source, Type::U64)? };
         let space = self.converted(opcode, source)?;
-        Ok(Op::ConvertAddress { source, space, to_generic: !opcode.has("to"), target: self.wide_wanted(target, 32)? })
+        if opcode.parts.len() != 3 - usize::from(to_generic) || !opcode.has("u64") {
+            return unsupported(0, "an address has 64 bits, and one space");
+        }
+        Ok(Op::ConvertAddress { source, space, to_generic, target: self.wanted(target, Type::U64)? })
     }
 
     pub(super) fn is_space(&mut self, opcode: &Opcode, operands: &[Operand]) -> Result<Op, Error> {
         let [target, source] = Self::exactly(operands)?;
-        let source = self.source(source, Type::B64)?;
+        let source = self.source(source, Type::B64.any())?;
         let space = self.converted(opcode, source)?;
-        match self.flag(target)? {
-            Some(target) => Ok(Op::IsSpace { source, space, target }),
-            None => invalid(0, "the result goes nowhere"),
-        }
+        Ok(Op::IsSpace { source, space, target: self.wanted(target, Type::PREDICATE)? })
     }
 }

@@ -4,6 +4,7 @@ use super::fail::{invalid, short, unsupported};
 use super::layout::{Layout, shape};
 use super::names::{Globals, Name, Names, Place};
 use super::shared::Part;
+use super::types::Type;
 use super::{Code, Function, Guard, Instruction, MAX_FRAME, Op};
 use crate::Error;
 use crate::ptx::{self, MAX_NESTING, SourceLine, Statement};
@@ -170,7 +171,9 @@ impl<'a> Body<'a, '_> {
     pub(super) fn guard(&mut self, instruction: &ptx::Instruction) -> Result<Option<Guard>, Error> {
         let Some(guard) = &instruction.guard else { return Ok(None) };
         match self.names.find(&guard.register)? {
-            Some(Name::Register { register, width: 1 }) => Ok(Some(Guard { register, negated: guard.negated })),
+            Some(Name::Register { register, ty: Type::PREDICATE }) => {
+                Ok(Some(Guard { register, negated: guard.negated }))
+            }
             _ => invalid(0, format!("{} is no predicate", short(&guard.register))),
         }
     }

@@ -72,7 +72,7 @@ impl<'a> Body<'a, '_> {
             }
         }
         let callee = match self.names.find(name)? {
-            Some(Name::Register { register, width: 64 }) => {
+            Some(Name::Register { register, ty: Type { bits: 64, .. } }) => {
                 return self.indirect(instruction, register, arguments, results);
             }
             Some(_) => return invalid(0, format!("{} is no function", short(name))),
@@ -168,11 +168,13 @@ impl<'a> Body<'a, '_> {
             }
             let bytes = match (wanted, operand) {
                 (Some(wanted), _) => *wanted,
-                (None, Operand::Name(_)) => self.target(operand)?.map_or(0, |it| u32::from(it.width / 8)),
+                (None, Operand::Name(_)) => {
+                    self.target(operand, Type::B64.any())?.map_or(0, |it| u32::from(it.width / 8))
+                }
                 (None, _) => return invalid(0, "the width of an argument is not known"),
             };
             let (parameter, ty, address) = self.hidden(bytes)?;
-            let sources = vec![self.source(operand, ty)?];
+            let sources = vec![self.source(operand, ty.wider())?];
             let bytes = ty.bytes();
             self.push(at, Op::Store { address, sources, bytes, order: Order::Weak, scope: Scope::Block })?;
             passed.push(parameter);
@@ -188,7 +190,7 @@ impl<'a> Body<'a, '_> {
                 received.push(Self::fits(operand, found, given)?);
                 continue;
             }
-            let target = self.target(operand)?;
+            let target = self.target(operand, Type::B64.any())?;
             let bytes = match (given, target) {
                 (Some(given), _) => *given,
                 (None, Some(target)) => u32::from(target.width / 8),
@@ -198,7 +200,7 @@ impl<'a> Body<'a, '_> {
             received.push(parameter);
             loads.push(Op::Load {
                 address,
-                targets: vec![self.wide(operand, ty.bits)?],
+                targets: vec![self.target(operand, ty.wider())?],
                 bytes: ty.bytes(),
                 signed: false,
                 order: Order::Weak,

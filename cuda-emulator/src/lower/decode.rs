@@ -2,7 +2,8 @@
 
 use super::body::Body;
 use super::fail::{invalid, unsupported};
-use super::types::{Meaning, Type};
+use super::names::special;
+use super::types::{Meaning, Type, Want};
 use super::{CarryKind, Op, Source};
 use crate::Error;
 use crate::alu;
@@ -43,7 +44,7 @@ impl<'a> Body<'a, '_> {
             "redux" => self.redux(opcode, operands)?,
             "activemask" => {
                 let [target] = Self::exactly(operands)?;
-                Op::ActiveMask { target: self.wanted(target)? }
+                Op::ActiveMask { target: self.wanted(target, Type::B32)? }
             }
             "elect" => self.elect(opcode, operands)?,
             "bar" | "barrier" => self.barrier(opcode, operands)?,
@@ -65,7 +66,7 @@ impl<'a> Body<'a, '_> {
             | "brkpt" | "setmaxnreg" => self.hint(operands)?,
             // A policy says how caches should treat data; there are none.
             "createpolicy" => match operands.first() {
-                Some(target) => Op::Move { source: Source::Constant(0), target: self.wide_wanted(target, 64)? },
+                Some(target) => Op::Move { source: Source::Constant(0), target: self.wanted(target, Type::B64)? },
                 None => return invalid(0, "the result is missing"),
             },
             "ldmatrix" => self.load_matrix(opcode, operands)?,
@@ -89,7 +90,7 @@ impl<'a> Body<'a, '_> {
         for operand in operands {
             match operand {
                 Operand::Address { .. } => drop(self.address(operand, super::Space::Generic)?),
-                _ => drop(self.source(operand, Type::B64)?),
+                _ => drop(self.source(operand, Type::B64.any())?),
             }
         }
         Ok(Op::Hint)
@@ -103,13 +104,20 @@ impl<'a> Body<'a, '_> {
         if given.len() != usize::from(alu.sources) {
             return invalid(0, format!("{} operands, it takes {}", operands.len(), alu.sources + 1));
         }
-        let (target, second) = self.pair(results)?;
+        let wants = wants(opcode);
+        let (target, second) = self.pair(results, wants.target)?;
         if second.is_some() && alu.second.is_none() {
             return invalid(0, "the instruction has one result");
         }
         let mut sources = [Source::Constant(0); 4];
-        for (at, (source, operand)) in sources.iter_mut().zip(given).enumerate() {
-            *source = self.source(operand, constants(opcode, at))?;
+        for ((source, want), operand) in sources.iter_mut().zip(wants.sources).zip(given) {
+            // Conversions alone read special registers, as moves do.
+            *source = match operand {
+                Operand::Name(name) if opcode.name == "cvt" && special(name).is_some() => {
+                    self.movable(operand, want)?
+                }
+                _ => self.source(operand, want)?,
+            };
         }
         Ok(Op::Alu { alu, sources, target, second })
     }
@@ -143,7 +151,7 @@ impl<'a> Body<'a, '_> {
             carry_in: opcode.name.ends_with('c'),
             carry_out: opcode.has("cc"),
             sources,
-            target: self.wide(target, ty.bits)?,
+            target: self.target(target, ty)?,
         })
     }
 
@@ -157,51 +165,83 @@ impl<'a> Body<'a, '_> {
         match (target, source) {
             (Operand::Vector(_), Operand::Vector(_)) => unsupported(0, "a move of a vector to a vector"),
             (Operand::Vector(parts), whole) => {
-                let part = part_width(ty, parts.len())?;
+                let part = part_type(ty, parts.len())?;
                 let source = self.source(whole, ty)?;
-                let targets = parts.iter().map(|it| self.wide(it, part)).collect::<Result<_, _>>()?;
-                Ok(Op::Unpack { source, part, targets })
+                let targets = parts.iter().map(|it| self.target(it, part)).collect::<Result<_, _>>()?;
+                Ok(Op::Unpack { source, part: part.bits, targets })
             }
             (whole, Operand::Vector(parts)) => {
-                let part = part_width(ty, parts.len())?;
-                let element = Type { bits: part, meaning: Meaning::Bits };
-                let sources = parts.iter().map(|it| self.source(it, element)).collect::<Result<_, _>>()?;
-                Ok(Op::Pack { sources, part, target: self.wide_wanted(whole, ty.bits)? })
+                let part = part_type(ty, parts.len())?;
+                let sources = parts.iter().map(|it| self.source(it, part)).collect::<Result<_, _>>()?;
+                Ok(Op::Pack { sources, part: part.bits, target: self.wanted(whole, ty)? })
             }
             (target, source) => {
-                let target = self.wide_wanted(target, ty.bits)?;
-                let source = if ty == Type::PREDICATE { self.predicate(source)? } else { self.source(source, ty)? };
+                let target = self.wanted(target, ty)?;
+                let source = match ty.meaning {
+                    Meaning::Predicate | Meaning::Float => self.source(source, ty)?,
+                    _ => self.movable(source, ty)?,
+                };
                 Ok(Op::Move { source, target })
             }
         }
     }
-
-    /// A result of a width that somebody must want.
-    pub(super) fn wide_wanted(&mut self, operand: &Operand, bits: u8) -> Result<super::Target, Error> {
-        self.wide(operand, bits)?.map_or_else(|| invalid(0, "the result goes nowhere"), Ok)
-    }
 }
 
-/// The width of the parts of a packed value.
-fn part_width(ty: Type, parts: usize) -> Result<u8, Error> {
-    match (ty.bits, parts) {
-        (16 | 32 | 64, 2) => Ok(ty.bits / 2),
-        (32 | 64, 4) => Ok(ty.bits / 4),
-        (64, 8) => Ok(8),
-        _ => invalid(0, format!("{} bits do not fall into {parts} parts", ty.bits)),
-    }
+/// The type of the parts of a packed value.
+fn part_type(ty: Type, parts: usize) -> Result<Type, Error> {
+    let bits = match (ty.bits, parts) {
+        (16 | 32 | 64, 2) => ty.bits / 2,
+        (32 | 64, 4) => ty.bits / 4,
+        (64, 8) => 8,
+        _ => return invalid(0, format!("{} bits do not fall into {parts} parts", ty.bits)),
+    };
+    Ok(Type { bits, meaning: Meaning::Bits })
 }
 
-/// How a constant is read that stands as the source `at` of arithmetic. Integers stay whole: `mad.wide.s32` takes two of 32 bits and
-/// one of 64, and each function reads the bits that it needs.
-fn constants(opcode: &Opcode, at: usize) -> Type {
-    let mut types = opcode.parts.iter().filter_map(|part| Type::named(part));
-    let first = types.next().unwrap_or(Type::B64);
-    let last = types.next_back().unwrap_or(first);
-    // `slct.f32.s32` chooses between floats by an integer; elsewhere the last type is that of the sources.
-    let ty = if opcode.name == "slct" && at < 2 { first } else { last };
-    match ty.meaning {
-        Meaning::Float => ty,
-        _ => Type::B64,
+/// What arithmetic wants of its operands.
+struct Wants {
+    target: Want,
+    sources: [Want; 4],
+}
+
+/// What an opcode wants, by its types. Of opcodes that are not listed anything is taken, and integers stay whole: their functions read
+/// the bits that they need.
+fn wants(opcode: &Opcode) -> Wants {
+    let types: Vec<Type> = opcode.parts.iter().filter_map(|part| Type::named(part)).collect();
+    let all = |ty: Type| Wants { target: ty.into(), sources: [ty.into(); 4] };
+    let number = Want::from(Type::U32);
+    let predicate = Want::from(Type::PREDICATE);
+    match (opcode.name.as_str(), types.as_slice()) {
+        (
+            "add" | "sub" | "mul" | "mad" | "fma" | "div" | "rem" | "abs" | "neg" | "min" | "max" | "and" | "or"
+            | "xor" | "not" | "cnot" | "sqrt" | "rcp" | "rsqrt" | "sin" | "cos" | "lg2" | "ex2" | "tanh" | "copysign"
+            | "brev" | "mul24" | "mad24" | "prmt" | "shf" | "lop3",
+            [ty],
+        ) => {
+            let wide = Want::from(ty.double());
+            match opcode.has("wide") {
+                true => Wants { target: wide, sources: [(*ty).into(), (*ty).into(), wide, wide] },
+                false => all(*ty),
+            }
+        }
+        ("shl" | "shr", [ty]) => Wants { target: (*ty).into(), sources: [(*ty).into(), number, number, number] },
+        ("bfe", [ty]) => Wants { target: (*ty).into(), sources: [(*ty).into(), number, number, number] },
+        ("bfi", [ty]) => Wants { target: (*ty).into(), sources: [(*ty).into(), (*ty).into(), number, number] },
+        ("popc" | "clz" | "bfind", [ty]) => Wants { target: number, ..all(*ty) },
+        ("testp", [ty]) => Wants { target: predicate, ..all(*ty) },
+        ("setp", [ty]) => Wants { target: predicate, sources: [(*ty).into(), (*ty).into(), predicate, predicate] },
+        ("set", [to, from]) => {
+            Wants { target: (*to).into(), sources: [(*from).into(), (*from).into(), predicate, predicate] }
+        }
+        ("selp", [ty]) => Wants { target: (*ty).into(), sources: [(*ty).into(), (*ty).into(), predicate, predicate] },
+        ("slct", [ty, by]) => {
+            Wants { target: (*ty).into(), sources: [(*ty).into(), (*ty).into(), (*by).into(), number] }
+        }
+        ("cvt", [to, from]) => Wants { target: to.wider(), sources: [from.wider(); 4] },
+        _ => {
+            // A constant that is a float takes the width of the last type.
+            let ty = types.last().copied().filter(|it| it.meaning == Meaning::Float).unwrap_or(Type::B64);
+            Wants { target: ty.any(), sources: [ty.any(); 4] }
+        }
     }
 }

@@ -41,8 +41,8 @@ impl<'a> Body<'a, '_> {
         Self::fragment(operand, count)?.iter().map(|it| self.source(it, ty)).collect()
     }
 
-    fn fragment_targets(&mut self, operand: &Operand, count: usize) -> Result<Vec<Target>, Error> {
-        Self::fragment(operand, count)?.iter().map(|it| self.wide_wanted(it, 32)).collect()
+    fn fragment_targets(&mut self, operand: &Operand, count: usize, ty: Type) -> Result<Vec<Target>, Error> {
+        Self::fragment(operand, count)?.iter().map(|it| self.wanted(it, ty)).collect()
     }
 
     /// `ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {a, b, c, d}, [address]`
@@ -65,7 +65,7 @@ impl<'a> Body<'a, '_> {
         };
         let [targets, address] = Self::exactly(operands)?;
         let address = self.address(address, space)?;
-        Ok(Op::LoadMatrix { address, targets: self.fragment_targets(targets, count)?, transpose })
+        Ok(Op::LoadMatrix { address, targets: self.fragment_targets(targets, count, Type::B32)?, transpose })
     }
 
     /// `mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 d, a, b, c`
@@ -86,8 +86,9 @@ impl<'a> Body<'a, '_> {
         let count = usize::from(k / (4 * ty.packed()));
         let a = self.fragment_sources(a, 2 * count, Type::B32)?;
         let b = self.fragment_sources(b, count, Type::B32)?;
-        let c = self.fragment_sources(c, 4, Type { bits: 32, meaning: Meaning::Float })?;
-        let d = self.fragment_targets(d, 4)?;
+        let sum = Type { bits: 32, meaning: Meaning::Float };
+        let c = self.fragment_sources(c, 4, sum)?;
+        let d = self.fragment_targets(d, 4, sum)?;
         match (c.try_into(), d.try_into()) {
             (Ok(c), Ok(d)) => Ok(Op::Mma { ty, k, a, b, c, d }),
             _ => invalid(0, "a fragment of the wrong size"),

@@ -75,11 +75,11 @@ pub(super) struct Globals<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Name<'a> {
     /// A register.
-    Register { register: Register, width: u8 },
+    Register { register: Register, ty: Type },
     /// A register that has no number yet.
-    Single { id: u32, width: u8 },
+    Single { id: u32, ty: Type },
     /// `%r<50>`: names that begin so and end with a number.
-    Family { id: u32, count: u32, width: u8 },
+    Family { id: u32, count: u32, ty: Type },
     /// A variable.
     Variable(Place),
     /// A label, by its number in the function.
@@ -133,14 +133,14 @@ impl<'a> Names<'a> {
 
     /// Declares registers. They get numbers when they are used: a text may declare billions.
     pub(super) fn declare(&mut self, registers: &'a Registers) -> Result<(), Error> {
-        let Some(Type { bits: width, .. }) = Type::named(&registers.element) else {
+        let Some(ty) = Type::named(&registers.element) else {
             return unsupported(0, format!("a register of the type `.{}`", registers.element));
         };
         self.families += 1;
         let id = self.families;
         let meaning = match registers.count {
-            Some(count) => Name::Family { id, count, width },
-            None => Name::Single { id, width },
+            Some(count) => Name::Family { id, count, ty },
+            None => Name::Single { id, ty },
         };
         self.define(&registers.name, meaning)
     }
@@ -166,8 +166,8 @@ impl<'a> Names<'a> {
         let mut found = None;
         'levels: for level in self.levels.iter().rev() {
             match level.get(name) {
-                Some(Name::Single { id, width }) => {
-                    found = Some((*id, 0, *width));
+                Some(Name::Single { id, ty }) => {
+                    found = Some((*id, 0, *ty));
                     break;
                 }
                 Some(Name::Family { .. }) | None => {}
@@ -175,16 +175,16 @@ impl<'a> Names<'a> {
             }
             for at in name.len() - digits..name.len() {
                 let (family, index) = name.split_at(at);
-                let Some(Name::Family { id, count, width }) = level.get(family) else { continue };
+                let Some(Name::Family { id, count, ty }) = level.get(family) else { continue };
                 let zero = index.len() > 1 && index.starts_with('0');
                 if let Some(index) = index.parse().ok().filter(|it| it < count && !zero) {
-                    found = Some((*id, index, *width));
+                    found = Some((*id, index, *ty));
                     break 'levels;
                 }
             }
         }
-        let Some((id, index, width)) = found else { return Ok(None) };
-        Ok(Some(Name::Register { register: self.member(id, index)?, width }))
+        let Some((id, index, ty)) = found else { return Ok(None) };
+        Ok(Some(Name::Register { register: self.member(id, index)?, ty }))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::fail::{invalid, short, unsupported};
 use super::names::{Callee, Name, Place, special};
-use super::types::Type;
+use super::types::{Meaning, Type, Want};
 use super::{Address, Source, Space, Target};
 use crate::Error;
 use crate::ptx::Operand;
@@ -11,11 +11,19 @@ use crate::ptx::Operand;
 /// Two results, neither of which need be wanted.
 pub(super) type Targets = (Option<Target>, Option<Target>);
 
+/// A register of another type than the instruction's.
+fn misfit<T>(name: &str) -> Result<T, Error> {
+    invalid(0, format!("the type of {} does not fit", short(name)))
+}
+
 impl<'a> Body<'a, '_> {
-    fn named(&mut self, name: &str, offset: i64) -> Result<Source, Error> {
+    fn named(&mut self, name: &str, offset: i64, want: Want) -> Result<Source, Error> {
         let found = self.names.find(name)?;
         let place = match found {
-            Some(Name::Register { register, .. }) if offset == 0 => return Ok(Source::Register(register)),
+            Some(Name::Register { register, ty }) if offset == 0 && want.takes(ty) => {
+                return Ok(Source::Register(register));
+            }
+            Some(Name::Register { .. }) if offset == 0 => return misfit(name),
             Some(Name::Variable(place)) => Some(place),
             Some(_) => return invalid(0, format!("{} is no value", short(name))),
             None => self.context.globals.variables.get(name).copied(),
@@ -38,45 +46,46 @@ impl<'a> Body<'a, '_> {
         }
     }
 
-    /// A value of a type; the type says what constants mean.
-    pub(super) fn source(&mut self, operand: &Operand, ty: Type) -> Result<Source, Error> {
+    /// A value as an instruction wants it. Addresses and special registers must be moved to a register first.
+    pub(super) fn source(&mut self, operand: &Operand, want: impl Into<Want>) -> Result<Source, Error> {
+        match self.movable(operand, want)? {
+            source @ (Source::Register(_) | Source::NotPredicate(_) | Source::Constant(_)) => Ok(source),
+            _ => invalid(0, format!("`{}` must be moved to a register first", short(&operand.to_string()))),
+        }
+    }
+
+    /// A value of any kind.
+    pub(super) fn movable(&mut self, operand: &Operand, want: impl Into<Want>) -> Result<Source, Error> {
+        let want = want.into();
         match operand {
-            Operand::Name(name) => self.named(name, 0),
-            Operand::Sum(name, offset) => self.named(name, *offset),
-            Operand::Not(inner) => match self.predicate(inner)? {
-                Source::Register(register) => Ok(Source::NotPredicate(register)),
-                _ => invalid(0, format!("`{operand}` negates no register")),
+            Operand::Name(name) => self.named(name, 0, want),
+            Operand::Sum(name, offset) => self.named(name, *offset, want),
+            Operand::Not(inner) if want.takes(Type::PREDICATE) => match &**inner {
+                Operand::Name(name) => match self.named(name, 0, Type::PREDICATE.into())? {
+                    Source::Register(register) => Ok(Source::NotPredicate(register)),
+                    _ => misfit(name),
+                },
+                _ => invalid(0, format!("`{operand}` negates no predicate")),
             },
-            Operand::Integer(_) | Operand::F32(_) | Operand::F64(_) => ty.constant(operand).map(Source::Constant),
+            Operand::Integer(_) | Operand::F32(_) | Operand::F64(_) => want.ty.constant(operand).map(Source::Constant),
             _ => invalid(0, format!("`{}` is no value", short(&operand.to_string()))),
         }
     }
 
     /// A predicate: a register, a negated one or a constant.
     pub(super) fn predicate(&mut self, operand: &Operand) -> Result<Source, Error> {
-        let name = match operand {
-            Operand::Name(name) => name,
-            Operand::Not(inner) => match &**inner {
-                Operand::Name(name) => name,
-                _ => return invalid(0, format!("`{operand}` negates no register")),
-            },
-            _ => return self.source(operand, Type::PREDICATE),
-        };
-        match self.names.find(name)? {
-            Some(Name::Register { register, width: 1 }) => Ok(match operand {
-                Operand::Not(_) => Source::NotPredicate(register),
-                _ => Source::Register(register),
-            }),
-            _ => invalid(0, format!("{} is no predicate", short(name))),
-        }
+        self.source(operand, Type::PREDICATE)
     }
 
     /// Where a result goes; `None` for `_`.
-    pub(super) fn target(&mut self, operand: &Operand) -> Result<Option<Target>, Error> {
+    pub(super) fn target(&mut self, operand: &Operand, want: impl Into<Want>) -> Result<Option<Target>, Error> {
         match operand {
             Operand::Nothing => Ok(None),
             Operand::Name(name) => match self.names.find(name)? {
-                Some(Name::Register { register, width }) => Ok(Some(Target { register, width })),
+                Some(Name::Register { register, ty }) if want.into().takes(ty) => {
+                    Ok(Some(Target { register, width: ty.bits }))
+                }
+                Some(Name::Register { .. }) => misfit(name),
                 _ => invalid(0, format!("{} is no register", short(name))),
             },
             _ => invalid(0, format!("`{}` is no register", short(&operand.to_string()))),
@@ -84,35 +93,15 @@ impl<'a> Body<'a, '_> {
     }
 
     /// Where a result goes that somebody must want.
-    pub(super) fn wanted(&mut self, operand: &Operand) -> Result<Target, Error> {
-        self.target(operand)?.map_or_else(|| invalid(0, "the result goes nowhere"), Ok)
+    pub(super) fn wanted(&mut self, operand: &Operand, want: impl Into<Want>) -> Result<Target, Error> {
+        self.target(operand, want)?.map_or_else(|| invalid(0, "the result goes nowhere"), Ok)
     }
 
-    /// A result of a width or wider.
-    pub(super) fn wide(&mut self, operand: &Operand, bits: u8) -> Result<Option<Target>, Error> {
-        let target = self.target(operand)?;
-        match target {
-            Some(target) if target.width < bits => {
-                invalid(0, format!("`{operand}` has {} bits of {bits}", target.width))
-            }
-            _ => Ok(target),
-        }
-    }
-
-    /// A predicate as a result.
-    pub(super) fn flag(&mut self, operand: &Operand) -> Result<Option<Target>, Error> {
-        let target = self.target(operand)?;
-        match target {
-            Some(target) if target.width != 1 => invalid(0, format!("`{operand}` is no predicate")),
-            _ => Ok(target),
-        }
-    }
-
-    /// `a|b` or `a`.
-    pub(super) fn pair(&mut self, operand: &Operand) -> Result<Targets, Error> {
+    /// A result, perhaps with a predicate beside it: `a|p`.
+    pub(super) fn pair(&mut self, operand: &Operand, want: impl Into<Want>) -> Result<Targets, Error> {
         match operand {
-            Operand::Pair(first, second) => Ok((self.target(first)?, self.target(second)?)),
-            _ => Ok((self.target(operand)?, None)),
+            Operand::Pair(first, second) => Ok((self.target(first, want)?, self.target(second, Type::PREDICATE)?)),
+            _ => Ok((self.target(operand, want)?, None)),
         }
     }
 
@@ -127,10 +116,15 @@ impl<'a> Body<'a, '_> {
         let base = match &**base {
             Operand::Integer(value) => Source::Constant(*value),
             Operand::Name(name) => {
-                if let Some(Name::Register { width: 1..=16, .. }) = self.names.find(name)? {
-                    return invalid(0, format!("{} is too narrow for an address", short(name)));
+                let narrow = matches!(space, Space::Shared | Space::Local | Space::Const | Space::Param);
+                match self.names.find(name)? {
+                    Some(Name::Register { ty: Type { bits: 32, meaning }, .. })
+                        if narrow && meaning != Meaning::Float =>
+                    {
+                        self.named(name, 0, Type::B32.into())?
+                    }
+                    _ => self.named(name, 0, Type::U64.into())?,
                 }
-                self.named(name, 0)?
             }
             _ => return invalid(0, format!("`{}` is no address", short(&operand.to_string()))),
         };
@@ -142,11 +136,17 @@ impl<'a> Body<'a, '_> {
             Source::Register(_) | Source::Constant(_) => None,
             _ => return invalid(0, format!("`{operand}` is no address of memory")),
         };
-        match own {
-            Some(own) if own != space && space != Space::Generic => {
-                invalid(0, format!("`{}` lies in another space", short(&operand.to_string())))
-            }
-            _ => Ok(Address { space, base, offset: *offset }),
+        let fits = match own {
+            Some(Space::Param) => space == Space::Param,
+            // What a call takes and gives lies in the frame.
+            Some(Space::Local) if space == Space::Param => true,
+            Some(own) => own == space || space == Space::Generic,
+            // Numbers are addresses of local memory alone.
+            None => space == Space::Local || !matches!(base, Source::Constant(_)),
+        };
+        match fits {
+            false => invalid(0, format!("`{}` lies in another space", short(&operand.to_string()))),
+            true => Ok(Address { space, base, offset: *offset }),
         }
     }
 

@@ -29,6 +29,49 @@ pub(super) struct Type {
     pub(super) meaning: Meaning,
 }
 
+/// How a register's own type must fit an instruction's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// The same width, and no float where an integer belongs or the other way round.
+    Exact,
+    /// As wide or wider, as loads, stores and conversions take it; floats have one width.
+    Wider,
+    /// Anything.
+    Any,
+}
+
+/// What an instruction wants of an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Want {
+    /// The type, which says what constants mean.
+    pub(super) ty: Type,
+    /// What registers are taken.
+    pub(super) fit: Fit,
+}
+
+impl From<Type> for Want {
+    fn from(ty: Type) -> Self {
+        Want { ty, fit: Fit::Exact }
+    }
+}
+
+impl Want {
+    /// Whether a register of this type will do: the operand type checks of the PTX ISA.
+    pub(super) fn takes(self, have: Type) -> bool {
+        if self.fit == Fit::Any {
+            return true;
+        }
+        let wide = have.bits == self.ty.bits || (self.fit == Fit::Wider && have.bits > self.ty.bits);
+        wide && match (self.ty.meaning, have.meaning) {
+            (Meaning::Predicate, other) | (other, Meaning::Predicate) => other == Meaning::Predicate,
+            (Meaning::Bits, _) | (_, Meaning::Bits) => true,
+            (Meaning::Float, Meaning::Float) => have.bits == self.ty.bits,
+            (Meaning::Integer { .. }, Meaning::Integer { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
 const SIGNED: Meaning = Meaning::Integer { signed: true };
 const UNSIGNED: Meaning = Meaning::Integer { signed: false };
 
@@ -62,6 +105,10 @@ impl Type {
     pub(super) const B64: Type = Type { bits: 64, meaning: Meaning::Bits };
     /// Masks, lanes and counts.
     pub(super) const B32: Type = Type { bits: 32, meaning: Meaning::Bits };
+    /// Numbers of bits and places of bits.
+    pub(super) const U32: Type = Type { bits: 32, meaning: UNSIGNED };
+    /// Addresses in registers.
+    pub(super) const U64: Type = Type { bits: 64, meaning: UNSIGNED };
     /// Predicates.
     pub(super) const PREDICATE: Type = Type { bits: 1, meaning: Meaning::Predicate };
 
@@ -69,6 +116,21 @@ impl Type {
     pub(super) fn named(name: &str) -> Option<Type> {
         let found = TYPES.iter().find(|it| it.0 == name)?;
         Some(Type { bits: found.1, meaning: found.2 })
+    }
+
+    /// Registers of this width or wider.
+    pub(super) fn wider(self) -> Want {
+        Want { ty: self, fit: Fit::Wider }
+    }
+
+    /// Any register.
+    pub(super) fn any(self) -> Want {
+        Want { ty: self, fit: Fit::Any }
+    }
+
+    /// Twice as wide.
+    pub(super) fn double(self) -> Type {
+        Type { bits: self.bits.saturating_mul(2).min(64), ..self }
     }
 
     /// Bytes in memory.
@@ -104,6 +166,25 @@ mod tests {
 
     fn bits(name: &str, operand: Operand) -> Option<u64> {
         Type::named(name)?.constant(&operand).ok()
+    }
+
+    #[test]
+    fn registers_fit_as_ptxas_has_it() {
+        let fits = |want: &str, have: &str| {
+            let (want, have) = (Type::named(want).unwrap(), Type::named(have).unwrap());
+            (Want::from(want).takes(have), want.wider().takes(have))
+        };
+        assert_eq!(fits("u32", "s32"), (true, true));
+        assert_eq!(fits("f32", "b32"), (true, true));
+        assert_eq!(fits("b32", "f32"), (true, true));
+        assert_eq!(fits("f32", "b64"), (false, true));
+        assert_eq!(fits("b16", "f32"), (false, true));
+        assert_eq!(fits("u32", "f32"), (false, false));
+        assert_eq!(fits("f32", "u32"), (false, false));
+        assert_eq!(fits("f32", "f64"), (false, false));
+        assert_eq!(fits("u32", "b16"), (false, false));
+        assert_eq!(fits("pred", "b8"), (false, false));
+        assert_eq!(fits("b8", "pred"), (false, false));
     }
 
     #[test]

@@ -23,18 +23,10 @@ impl<'a> Body<'a, '_> {
             _ => return unsupported(0, "the instruction is not known to the emulator"),
         };
         let [results, value, lane, clamp, members] = Self::exactly(operands)?;
-        let (target, valid) = self.results(results, 32)?;
+        let (target, valid) = self.pair(results, Type::B32)?;
         let mut source = |operand| self.source(operand, Type::B32);
         let sources = [source(value)?, source(lane)?, source(clamp)?, source(members)?];
         Ok(Op::Shuffle { kind, sources, target, valid })
-    }
-
-    /// A result of a width, perhaps with a predicate.
-    fn results(&mut self, operand: &Operand, bits: u8) -> Result<super::operand::Targets, Error> {
-        match operand {
-            Operand::Pair(first, second) => Ok((self.wide(first, bits)?, self.flag(second)?)),
-            _ => Ok((self.wide(operand, bits)?, None)),
-        }
     }
 
     pub(super) fn vote(&mut self, opcode: &Opcode, operands: &[Operand]) -> Result<Op, Error> {
@@ -46,7 +38,11 @@ impl<'a> Body<'a, '_> {
             _ => return unsupported(0, "the instruction is not known to the emulator"),
         };
         let [target, predicate, members] = Self::exactly(operands)?;
-        let target = if kind == VoteKind::Ballot { self.wide(target, 32)? } else { self.flag(target)? };
+        let target = if kind == VoteKind::Ballot {
+            self.target(target, Type::B32)?
+        } else {
+            self.target(target, Type::PREDICATE)?
+        };
         let predicate = self.predicate(predicate)?;
         Ok(Op::Vote { kind, predicate, members: self.source(members, Type::B32)?, target })
     }
@@ -60,7 +56,7 @@ impl<'a> Body<'a, '_> {
             _ => return unsupported(0, "the instruction is not known to the emulator"),
         };
         let [results, value, members] = Self::exactly(operands)?;
-        let (target, valid) = self.results(results, 32)?;
+        let (target, valid) = self.pair(results, Type::B32)?;
         if valid.is_some() && kind == MatchKind::Any {
             return invalid(0, "the instruction has one result");
         }
@@ -82,7 +78,7 @@ impl<'a> Body<'a, '_> {
             _ => return unsupported(0, "the instruction is not known to the emulator"),
         };
         let [target, value, members] = Self::exactly(operands)?;
-        let target = self.wide(target, 32)?;
+        let target = self.target(target, Type::B32)?;
         let value = self.source(value, Type::B32)?;
         Ok(Op::Redux { op, value, members: self.source(members, Type::B32)?, target })
     }
@@ -92,7 +88,7 @@ impl<'a> Body<'a, '_> {
             return unsupported(0, "the instruction is not known to the emulator");
         };
         let [results, members] = Self::exactly(operands)?;
-        let (target, leader) = self.results(results, 32)?;
+        let (target, leader) = self.pair(results, Type::B32)?;
         Ok(Op::Elect { members: self.source(members, Type::B32)?, target, leader })
     }
 
@@ -116,13 +112,13 @@ impl<'a> Body<'a, '_> {
             (["arrive"], None) if given.len() == 2 => BarrierKind::Arrive,
             (["arrive"], None) => return invalid(0, "who arrives says how many are waited for"),
             (["red", "popc", "u32"], Some((target, predicate))) => {
-                BarrierKind::Popc { predicate, target: self.wide_wanted(target, 32)? }
+                BarrierKind::Popc { predicate, target: self.wanted(target, Type::B32)? }
             }
             (["red", "and", "pred"], Some((target, predicate))) => {
-                BarrierKind::And { predicate, target: self.flag_wanted(target)? }
+                BarrierKind::And { predicate, target: self.wanted(target, Type::PREDICATE)? }
             }
             (["red", "or", "pred"], Some((target, predicate))) => {
-                BarrierKind::Or { predicate, target: self.flag_wanted(target)? }
+                BarrierKind::Or { predicate, target: self.wanted(target, Type::PREDICATE)? }
             }
             _ => return unsupported(0, "this barrier is not known to the emulator"),
         };
@@ -132,10 +128,6 @@ impl<'a> Body<'a, '_> {
             _ => return invalid(0, format!("{} operands do not fit", operands.len())),
         };
         Ok(Op::Barrier { id: self.source(id, Type::B32)?, threads, kind, aligned })
-    }
-
-    fn flag_wanted(&mut self, operand: &Operand) -> Result<super::Target, Error> {
-        self.flag(operand)?.map_or_else(|| invalid(0, "the result goes nowhere"), Ok)
     }
 
     /// `membar.gl`, `fence.acq_rel.gpu`, `fence.proxy.async`, ...

@@ -64,7 +64,7 @@ fn statements_of_every_form() {
         .loc 1 5 3, function_name $L__info+12, inlined_at 1 2 3
         t: .branchtargets a, b;
         prototype_1 : .callprototype (.param .b32 _) _ (.param .b64 _, .param .b32 _);
-        a: { .pragma \"nounroll\"; ; }
+        a: { .pragma \"nounroll\"; }
         @!%p1 setp.lt.and.f32 %p2|q, %f1, 0f00000000, !%p0;";
     let registers = |name: &str, count| {
         Statement::Registers(Registers { element: "pred".to_owned(), name: name.to_owned(), count })
@@ -128,6 +128,7 @@ fn errors_name_the_line_and_what_was_expected() {
         (".version 9.0 .target sm_80\n\n.func f() { add.s32 a b; }", 3, "expected `,` or `;`, found `b`"),
         (".version 9.0 .target sm_80\n.func f() { mov.u32 a, [; }", 2, "expected an address, found `;`"),
         (".version 9.0 .target sm_80\n.func f() { mov.u32 a, }", 2, "expected an operand, found `}`"),
+        (".version 9.0 .target sm_80\n.func f() { ret;; }", 2, "expected a statement or `}`, found `;`"),
         (".version 9.0 .target sm_80\n.func f() {\n", 3, "expected a statement or `}`, found the end of the text"),
         (".version 9.0 .target sm_80\n.func f() { .reg .b33 a; }", 2, "expected"),
         (".version 9.0 .target sm_80\n.global .f31 x;", 2, "expected a type, found `.f31`"),

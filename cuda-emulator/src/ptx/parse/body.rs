@@ -22,10 +22,6 @@ impl<'a> Parser<'a> {
                 self.advance()?;
                 out.push(Statement::Block(self.nested(Self::block)?));
             }
-            // Inline assembly leaves empty statements.
-            Token::Mark(';') => {
-                self.advance()?;
-            }
             Token::Mark('@') => {
                 self.advance()?;
                 let negated = self.take('!')?;
