@@ -255,7 +255,6 @@ fn demands() -> Vec<(String, Option<&'static str>)> {
         (kernel(&many("l:", 2)), Some("twice")),
         (kernel(&numbered(100_000, &|at| format!("l{at}: bra l{};", at / 2))), None),
         (kernel(&many("{}", 1_000_000)), None),
-        (kernel(&many("ret;", 3_000_000)), Some("more than the emulator takes")),
         (kernel("ret"), Some("operands")),
         (module(&format!("// {}", many("x", 1_000_000))), None),
         (module("/*"), Some("no end")),
