@@ -28,32 +28,46 @@ pub(super) struct Access<'a> {
 }
 
 impl Access<'_> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn load(&self, order: &mut BlockOrder, troubles: &mut Vec<Trouble>) -> Option<u64> {
         if self.strength.order != Order::Weak {
-            return self
-                .strong(order, troubles, Touch::Read, || Some((self.chunk.load(self.offset, self.bytes)?, false)));
+            return self.strong_load(order, troubles);
         }
         let known = self.check_written(troubles);
         if let Some(conflict) = self.note(&mut order.threads, false)
             && known
         {
-            troubles.extend(self.race(order.blind(), conflict, false, None));
+            self.report(order, troubles, conflict, None);
         }
         self.chunk.load(self.offset, self.bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn store(&self, order: &mut BlockOrder, troubles: &mut Vec<Trouble>, value: u64) -> Option<()> {
         if self.strength.order != Order::Weak {
-            let run = || self.chunk.store(self.offset, self.bytes, value).map(|()| (0, true));
-            return self.strong(order, troubles, Touch::Write, run).map(|_| ());
+            return self.strong_store(order, troubles, value);
         }
         if let Some(conflict) = self.note(&mut order.threads, true) {
-            let values = self.chunk.load(self.offset, self.bytes).map(|old| (old, value));
-            troubles.extend(self.race(order.blind(), conflict, true, values));
+            self.report(order, troubles, conflict, Some(value));
         }
         self.chunk.store(self.offset, self.bytes, value)
+    }
+
+    #[cold]
+    fn report(&self, order: &BlockOrder, troubles: &mut Vec<Trouble>, conflict: Conflict, value: Option<u64>) {
+        let values = value.and_then(|new| Some((self.chunk.load(self.offset, self.bytes)?, new)));
+        troubles.extend(self.race(order.blind(), conflict, value.is_some(), values));
+    }
+
+    #[inline(never)]
+    fn strong_load(&self, order: &mut BlockOrder, troubles: &mut Vec<Trouble>) -> Option<u64> {
+        self.strong(order, troubles, Touch::Read, || Some((self.chunk.load(self.offset, self.bytes)?, false)))
+    }
+
+    #[inline(never)]
+    fn strong_store(&self, order: &mut BlockOrder, troubles: &mut Vec<Trouble>, value: u64) -> Option<()> {
+        let run = || self.chunk.store(self.offset, self.bytes, value).map(|()| (0, true));
+        self.strong(order, troubles, Touch::Write, run).map(|_| ())
     }
 
     /// Whoever updates 8 bytes of global memory holds their lock.
@@ -114,7 +128,7 @@ impl Access<'_> {
     }
 
     /// Whether all bytes to be read have been written; says so if not.
-    #[inline]
+    #[inline(always)]
     fn check_written(&self, troubles: &mut Vec<Trouble>) -> bool {
         if !self.checks.uninitialised {
             return true;
@@ -126,7 +140,7 @@ impl Access<'_> {
         holes == 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn note(&self, threads: &mut Threads, wrote: bool) -> Option<Conflict> {
         if !self.checks.races {
             return None;
@@ -212,21 +226,24 @@ fn uninitialised(holes: u32, bytes: u32) -> Trouble {
     Trouble { finding: Finding::Uninitialised, other: None, note }
 }
 
-/// What is wrong with the form of an access, wherever it goes.
-#[inline]
-pub(super) fn misaligned(address: u64, bytes: u32) -> Option<Trouble> {
-    if matches!(bytes, 1 | 2 | 4 | 8) && address & u64::from(bytes - 1) == 0 {
-        return None;
-    }
-    Some(wrong_form(address, bytes))
+/// Whether an access has a size that there is, at an address that is a multiple of it.
+#[inline(always)]
+pub(super) fn well_formed(address: u64, bytes: u32) -> bool {
+    bytes.is_power_of_two() && bytes <= 8 && address & u64::from(bytes - 1) == 0
 }
 
+/// What is wrong with an access that is not well formed.
 #[cold]
-fn wrong_form(address: u64, bytes: u32) -> Trouble {
-    let (finding, note) = if matches!(bytes, 1 | 2 | 4 | 8) {
-        (Finding::Misaligned, format!("the address is {} bytes past a multiple of {bytes}", address % u64::from(bytes)))
-    } else {
-        (Finding::Invalid, format!("an access has 1, 2, 4 or 8 bytes, not {bytes}"))
-    };
-    Trouble { finding, other: None, note }
+pub(super) fn wrong_form(address: u64, bytes: u32) -> Trouble {
+    if matches!(bytes, 1 | 2 | 4 | 8) {
+        return misaligned(address, bytes);
+    }
+    let note = format!("an access has 1, 2, 4 or 8 bytes, not {bytes}");
+    Trouble { finding: Finding::Invalid, other: None, note }
+}
+
+/// The trouble with an address that is no multiple of the access's size, which is not 0.
+pub(super) fn misaligned(address: u64, bytes: u32) -> Trouble {
+    let note = format!("the address is {} bytes past a multiple of {bytes}", address % u64::from(bytes));
+    Trouble { finding: Finding::Misaligned, other: None, note }
 }

@@ -3,7 +3,7 @@
 use super::clock::residue;
 use super::readers::SetId;
 use super::shadow::{Cell, Class, Earlier, Record, Shadow};
-use super::threads::Threads;
+use super::threads::{Now, Threads};
 
 /// An earlier access that nothing orders before this one.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ impl Threads {
             return None;
         }
         let thread = thread as usize;
-        let (&time, &all) = (self.time.get(thread)?, self.all.get(thread)?);
+        let &Now { time, all } = self.now.get(thread)?;
         let me = Record::new(tag, self.block, thread as u32, time, class);
         let word = offset / 4;
         if bytes < 4 {
@@ -46,21 +46,52 @@ impl Threads {
 
     /// A thread has written a word, and whoever touched it meanwhile has been told.
     pub(super) fn overwrite(&self, (shadow, words): (&Shadow, usize), word: usize, (thread, pc): (u32, u32), tag: u32) {
-        if let (true, Some(&time), Some(cell)) =
-            (self.tracked, self.time.get(thread as usize), shadow.words(words).get(word))
+        if let (true, Some(now), Some(cell)) =
+            (self.tracked, self.now.get(thread as usize), shadow.words(words).get(word))
         {
-            cell.overwrite(Record::new(tag, self.block, thread, time, Class::WeakWrite), pc);
+            cell.overwrite(Record::new(tag, self.block, thread, now.time, Class::WeakWrite), pc);
         }
     }
 
     #[inline]
     fn word(&mut self, shadow: (&Shadow, usize), word: usize, me: (Record, u32, u32)) -> Option<Conflict> {
         let cell = shadow.0.words(shadow.1).get(word)?;
-        // The commonest of all: the thread has just done the same.
-        if cell.last() == me.0 {
+        let (write, last) = (cell.write(), cell.last());
+        // The commonest: the thread has just done the same,
+        if last == me.0 {
             return None;
         }
-        let earlier = cell.earlier(me.0.tag());
+        let (record, all, pc) = me;
+        let old = |other: Record| other.is_known(record, all);
+        let earlier = cell.earlier(record.tag());
+        // or all that was done before is long known,
+        if earlier == Earlier::None && old(write) && old(last) {
+            match record.class() {
+                Class::WeakWrite => {
+                    cell.overwrite(record, pc);
+                    return None;
+                }
+                Class::WeakRead if !last.class().writes() => {
+                    cell.set_last(record, pc);
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        // or it is one more read of what all threads have read since a barrier.
+        if record.class() == Class::WeakRead && last.is_twin(record) && old(write) {
+            let set = match earlier {
+                Earlier::None => Some(SetId(0)),
+                Earlier::Set { block, set, writes: false } if block == self.block => Some(set),
+                _ => None,
+            };
+            if let Some(set) = set {
+                let set = self.sets.with(set, last);
+                cell.set_earlier(Earlier::Set { block: self.block, set, writes: false }, record.tag());
+                cell.set_last(record, pc);
+                return None;
+            }
+        }
         if earlier == Earlier::Split {
             let found = self.part(shadow, word * 4, 4, me);
             if me.0.class() == Class::WeakWrite {
@@ -108,7 +139,11 @@ impl Threads {
             conflict = Some(Conflict { other: write, pc: cell.write_pc(), exact: true });
         } else if races(self, last) {
             conflict = Some(Conflict { other: last, pc: cell.last_pc(), exact: true });
-        } else if earlier != Earlier::None {
+        } else if match earlier {
+            Earlier::None | Earlier::Split => false,
+            Earlier::Set { writes, .. } => writes || class.writes(),
+            Earlier::Blocks { class: theirs, .. } => class.conflicts(theirs, false),
+        } {
             conflict = self.earlier_conflict(earlier, (me, all)).map(|it| Conflict { pc: cell.last_pc(), ..it });
         }
         if class == Class::WeakWrite {
@@ -136,8 +171,10 @@ impl Threads {
     fn keep(&mut self, cell: &Cell, earlier: Earlier, last: Record, (me, all): (Record, u32)) -> Earlier {
         let class = me.class();
         let mut kept = earlier;
-        if let Earlier::Set { block, set } = earlier
+        if let Earlier::Set { block, set, .. } = earlier
             && block == self.block
+            // A set holds somebody from after the last barrier of all.
+            && (all > self.floor || !self.sets.keeps(set))
             && self.sets.part(set).is_none_or(|it| it.latest <= all && class.covers_all(it.classes))
         {
             kept = Earlier::None;
@@ -159,11 +196,14 @@ impl Threads {
             Earlier::Blocks { residues, class } if class == last.class() => {
                 Earlier::Blocks { residues: residues | residue(last.block()), class }
             }
-            Earlier::Set { block, set } if same_block && block == self.block => {
-                Earlier::Set { block, set: self.sets.with(set, last) }
+            Earlier::Set { block, set, writes } if same_block && block == self.block => {
+                Earlier::Set { block, set: self.sets.with(set, last), writes: writes || last.class().writes() }
             }
-            _ if same_block => Earlier::Set { block: self.block, set: self.sets.with(SetId(0), last) },
-            Earlier::Set { block, set }
+            _ if same_block => {
+                let set = self.sets.with(SetId(0), last);
+                Earlier::Set { block: self.block, set, writes: last.class().writes() }
+            }
+            Earlier::Set { block, set, .. }
                 if block == self.block && self.sets.part(set).is_some_and(|it| it.classes == last.class().bit()) =>
             {
                 Earlier::Blocks { residues: residue(last.block()) | residue(block), class: last.class() }
@@ -181,7 +221,7 @@ impl Threads {
         match earlier {
             Earlier::None | Earlier::Split => None,
             Earlier::Set { block, .. } if block != self.block => None,
-            Earlier::Set { block, set } => {
+            Earlier::Set { block, set, .. } => {
                 let mut at = set;
                 while let Some(part) = self.sets.part(at).filter(|it| it.latest > all) {
                     if part.time > all && class.conflicts(part.class, true) {
@@ -198,9 +238,6 @@ impl Threads {
                 None
             }
             Earlier::Blocks { residues, class: theirs } => {
-                if !class.conflicts(theirs, false) {
-                    return None;
-                }
                 // A residue stands for several blocks. Only one of which nothing at all is known is surely not ordered.
                 let known = self.others.get(thread).and_then(Option::as_ref).map_or(0, |it| it.residues);
                 let unknown = residues & !known & !residue(self.block);

@@ -142,7 +142,7 @@ impl BlockOrder {
 
     fn meet(&mut self, threads: &[u32], all: bool, arrived: Option<Knowledge>) {
         // Who has arrived and gone on does not wait, so not all threads know what all did.
-        if arrived.is_none() && (all || threads.len() >= self.threads.time.len()) {
+        if arrived.is_none() && (all || threads.len() >= self.threads.now.len()) {
             self.threads.meet_all();
         } else {
             self.threads.meet(threads.iter().copied(), arrived);

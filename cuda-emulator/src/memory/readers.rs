@@ -43,17 +43,24 @@ pub(super) struct Sets {
     /// The number of the first set that is kept.
     base: u32,
     parts: Vec<Part>,
-    memo: Box<[(SetId, u64, SetId)]>,
+    /// By set and new member: the set that has both.
+    memo: Box<[(u64, SetId)]>,
 }
 
 impl Sets {
     pub(super) fn new() -> Self {
-        Sets { base: 1, parts: Vec::new(), memo: vec![(SetId(0), 0, SetId(0)); MEMO].into() }
+        Sets { base: 1, parts: Vec::new(), memo: vec![(0, SetId(0)); MEMO].into() }
     }
 
     /// The first part of a set; `None` for the empty set and for those that are forgotten.
     pub(super) fn part(&self, set: SetId) -> Option<&Part> {
         self.parts.get(set.0.checked_sub(self.base)? as usize)
+    }
+
+    /// Whether a set is not empty and not forgotten.
+    #[inline]
+    pub(super) fn keeps(&self, set: SetId) -> bool {
+        set.0 >= self.base
     }
 
     /// Forgets all sets.
@@ -66,23 +73,22 @@ impl Sets {
 
     /// The set with one member more. Only thread, time and class of the record count.
     pub(super) fn with(&mut self, set: SetId, record: Record) -> SetId {
-        let key = record.who();
-        let hash = (key ^ u64::from(set.0) << 33).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-        let slot = hash as usize % MEMO;
-        if let Some(&(from, who, to)) = self.memo.get(slot)
-            && from == set
-            && who == key
-            && self.part(to).is_some()
+        let key = u64::from(set.0) << 32 | u64::from(record.who());
+        let slot = (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize % MEMO;
+        if let Some(&(known, to)) = self.memo.get(slot)
+            && known == key
+            && self.keeps(to)
         {
             return to;
         }
         let to = self.make(set, record);
         if let Some(entry) = self.memo.get_mut(slot) {
-            *entry = (set, key, to);
+            *entry = (key, to);
         }
         to
     }
 
+    #[cold]
     fn make(&mut self, set: SetId, record: Record) -> SetId {
         let (time, class) = (record.time(), record.class());
         let (warp, bit) = (record.thread() as usize / 32, 1 << (record.thread() % 32));

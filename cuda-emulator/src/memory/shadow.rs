@@ -172,10 +172,24 @@ impl Record {
         CLASSES[(self.0 & 7) as usize]
     }
 
+    /// Whether it is none, of another launch, or of the block of `me`, which knows all up to `all`.
+    #[inline]
+    pub(super) fn is_known(self, me: Record, all: u32) -> bool {
+        let same_block = self.0 >> 32 == me.0 >> 32;
+        same_block && self.time() <= all || self.tag() != me.tag()
+    }
+
+    /// Whether another thread of the same block did the same at the same time.
+    #[inline]
+    pub(super) fn is_twin(self, me: Record) -> bool {
+        const THREAD: u64 = 0x3FF << 22;
+        (self.0 ^ me.0) & !THREAD == 0
+    }
+
     /// Thread, time and class.
     #[inline]
-    pub(super) fn who(self) -> u64 {
-        self.0 & 0xFFFF_FFFF
+    pub(super) fn who(self) -> u32 {
+        self.0 as u32
     }
 }
 
@@ -187,6 +201,8 @@ pub(super) enum Earlier {
     Set {
         block: u32,
         set: SetId,
+        /// Whether any of them wrote.
+        writes: bool,
     },
     /// Of threads of several blocks: their residues. All in one way; of others nothing is kept.
     Blocks {
@@ -204,13 +220,16 @@ impl Earlier {
             return Earlier::None;
         }
         match bits >> 50 & 3 {
-            1 => Earlier::Set { block: (bits >> 30) as u32 & (BLOCKS - 1), set: SetId(bits as u32 & (SetId::END - 1)) },
+            kind @ (0 | 1) => Earlier::Set {
+                block: (bits >> 30) as u32 & (BLOCKS - 1),
+                set: SetId(bits as u32 & (SetId::END - 1)),
+                writes: kind == 1,
+            },
             2 => Earlier::Blocks {
                 residues: bits & ((1 << RESIDUES) - 1),
                 class: CLASSES[(bits >> RESIDUES & 7) as usize],
             },
-            3 => Earlier::Split,
-            _ => Earlier::None,
+            _ => Earlier::Split,
         }
     }
 
@@ -218,7 +237,7 @@ impl Earlier {
     fn encode(self, tag: u32) -> u64 {
         let (kind, payload) = match self {
             Earlier::None => return 0,
-            Earlier::Set { block, set } => (1, u64::from(block) << 30 | u64::from(set.0)),
+            Earlier::Set { block, set, writes } => (u64::from(writes), u64::from(block) << 30 | u64::from(set.0)),
             Earlier::Blocks { residues, class } => (2, residues | (class as u64) << RESIDUES),
             Earlier::Split => (3, 0),
         };
@@ -228,6 +247,7 @@ impl Earlier {
 
 /// The shadow of a word or a byte.
 #[derive(Debug, Default)]
+#[repr(align(32))]
 pub(super) struct Cell {
     /// The last weak write; perhaps a strong one, see the checker.
     write: AtomicU64,

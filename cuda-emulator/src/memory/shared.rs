@@ -1,6 +1,6 @@
 //! Shared memory of a block.
 
-use super::access::{Access, misaligned};
+use super::access::{Access, misaligned, well_formed, wrong_form};
 use super::chunk::{Chunk, NEVER_WRITTEN};
 use super::shadow::TAGS;
 use super::{Actor, BlockOrder, Checks, SHARED_BASE, Strength, Trouble};
@@ -42,18 +42,20 @@ impl Shared {
         self.troubles.clear();
     }
 
-    /// Where in the chunk the bytes are, or what is wrong with them.
-    #[inline]
-    fn locate(&self, address: u64, bytes: u32) -> Result<usize, Trouble> {
-        if let Some(trouble) = misaligned(address, bytes) {
-            return Err(trouble);
-        }
+    /// Where in the chunk the bytes are, if they are there.
+    #[inline(always)]
+    fn locate(&self, address: u64, bytes: u32) -> Option<usize> {
         let offset = address.wrapping_sub(u64::from(SHARED_BASE));
         let total = u64::from(self.bytes);
-        if offset < total && u64::from(bytes) <= total - offset {
-            return Ok(offset as usize);
-        }
-        Err(self.out_of_bounds(address, bytes))
+        (well_formed(address, bytes) && offset < total && u64::from(bytes) <= total - offset).then_some(offset as usize)
+    }
+
+    /// Why they are not there.
+    #[cold]
+    fn refuse(&mut self, address: u64, bytes: u32) {
+        let trouble =
+            if well_formed(address, bytes) { self.out_of_bounds(address, bytes) } else { wrong_form(address, bytes) };
+        self.troubles.push(trouble);
     }
 
     #[cold]
@@ -64,7 +66,7 @@ impl Shared {
         } else if address < begin {
             format!("{} bytes in front of the block's {} bytes of shared memory", begin - address, self.bytes)
         } else if address < end {
-            let past = address + u64::from(bytes) - end;
+            let past = address.saturating_add(u64::from(bytes)).saturating_sub(end);
             format!("{past} bytes past the end of the block's {} bytes of shared memory", self.bytes)
         } else {
             format!("{} bytes behind the end of the block's {} bytes of shared memory", address - end, self.bytes)
@@ -74,7 +76,7 @@ impl Shared {
 
     /// The access, if it can be made; else what is wrong goes to `troubles`. Whoever touches bytes that a copy is under way to
     /// races with it.
-    #[inline]
+    #[inline(always)]
     fn access(
         &mut self,
         actor: Actor,
@@ -82,12 +84,9 @@ impl Shared {
         bytes: u32,
         strength: Strength,
     ) -> Option<(Access<'_>, &mut Vec<Trouble>)> {
-        let offset = match self.locate(address, bytes) {
-            Ok(offset) => offset,
-            Err(trouble) => {
-                self.troubles.push(trouble);
-                return None;
-            }
+        let Some(offset) = self.locate(address, bytes) else {
+            self.refuse(address, bytes);
+            return None;
         };
         let mut checks = self.checks;
         if self.under_way > 0
@@ -160,11 +159,13 @@ impl Shared {
             return Err(Trouble { finding: Finding::Invalid, other: None, note });
         }
         if !address.is_multiple_of(u64::from(bytes)) {
-            let note = format!("the address is {} bytes past a multiple of {bytes}", address % u64::from(bytes));
-            return Err(Trouble { finding: Finding::Misaligned, other: None, note });
+            return Err(misaligned(address, bytes));
         }
-        let first = self.locate(address, bytes.min(8));
-        self.locate(address + u64::from(bytes - bytes.min(8)), bytes.min(8)).and(first)
+        let last = address.saturating_add(u64::from(bytes - 4));
+        match (self.locate(address, 4), self.locate(last, 4)) {
+            (Some(offset), Some(_)) => Ok(offset),
+            _ => Err(self.out_of_bounds(address, bytes)),
+        }
     }
 
     /// An asynchronous copy to these bytes (4, 8 or 16, aligned) is under way: until it lands, whoever touches them races with

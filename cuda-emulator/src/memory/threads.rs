@@ -21,10 +21,8 @@ pub(super) struct Threads {
     pub(super) tracked: bool,
     /// The last barrier of all threads: everybody knows all up to here.
     pub(super) floor: u32,
-    pub(super) time: Vec<u32>,
-    /// Each thread knows all threads of the block up to this time,
-    pub(super) all: Vec<u32>,
-    /// some of them further,
+    pub(super) now: Vec<Now>,
+    /// Each thread knows some threads of the block further than all,
     pub(super) more: Vec<More>,
     /// and this of other blocks.
     pub(super) others: Vec<MaybeOthers>,
@@ -32,6 +30,15 @@ pub(super) struct Threads {
     /// Whether any entry of `more` or `others` says something since the last barrier of all.
     any: bool,
     pub(super) sets: Sets,
+}
+
+/// Where a thread is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    /// Its time.
+    pub(super) time: u32,
+    /// It knows all threads of the block up to this time.
+    pub(super) all: u32,
 }
 
 /// What fences have made of a thread's accesses.
@@ -76,8 +83,7 @@ impl Threads {
             block: block & (BLOCKS - 1),
             tracked: block < BLOCKS,
             floor: 0,
-            time: vec![1; count],
-            all: vec![0; count],
+            now: vec![Now { time: 1, all: 0 }; count],
             more: vec![More::None; count],
             others: vec![None; count],
             sync: std::iter::repeat_with(|| None).take(count).collect(),
@@ -102,7 +108,7 @@ impl Threads {
 
     fn own(&self, thread: usize) -> Entry {
         Entry {
-            all: self.all.get(thread).copied().unwrap_or(0),
+            all: self.now.get(thread).map_or(0, |it| it.all),
             more: self.more.get(thread).cloned().unwrap_or_default(),
         }
     }
@@ -110,30 +116,30 @@ impl Threads {
     /// What the thread knows, itself included.
     fn current(&self, thread: usize) -> Knowledge {
         let mut own = self.own(thread);
-        own.add(thread as u32, self.time.get(thread).copied().unwrap_or(0));
+        own.add(thread as u32, self.now.get(thread).map_or(0, |it| it.time));
         Knowledge { own, others: self.others.get(thread).cloned().flatten() }
     }
 
     fn step(&mut self, thread: usize) {
-        if let Some(time) = self.time.get_mut(thread) {
-            *time += 1;
+        if let Some(now) = self.now.get_mut(thread) {
+            now.time += 1;
             self.check_time(thread);
         }
     }
 
     /// A block whose clock has run out is not looked at any more.
     fn check_time(&mut self, thread: usize) {
-        if let Some(time) = self.time.get_mut(thread)
-            && *time >= TIMES
+        if let Some(now) = self.now.get_mut(thread)
+            && now.time >= TIMES
         {
-            *time = TIMES;
+            now.time = TIMES;
             self.tracked = false;
         }
     }
 
     /// A barrier of all threads of the block.
     pub(super) fn meet_all(&mut self) {
-        let now = self.time.iter().copied().max().unwrap_or(0);
+        let now = self.now.iter().map(|it| it.time).max().unwrap_or(0);
         if self.any {
             let mut others = None;
             for it in &self.others {
@@ -144,10 +150,9 @@ impl Threads {
             self.any = false;
         }
         self.floor = now;
-        self.all.fill(now);
-        let next = (now + 1).min(TIMES);
-        self.time.fill(next);
-        self.tracked &= next < TIMES;
+        let time = (now + 1).min(TIMES);
+        self.now.fill(Now { time, all: now });
+        self.tracked &= time < TIMES;
         self.sets.clear();
     }
 
@@ -160,10 +165,7 @@ impl Threads {
         let mut last = &More::None;
         for thread in threads.clone() {
             let at = thread as usize;
-            let (Some(&time), Some(&known), Some(more)) = (self.time.get(at), self.all.get(at), self.more.get(at))
-            else {
-                continue;
-            };
+            let (Some(&Now { time, all: known }), Some(more)) = (self.now.get(at), self.more.get(at)) else { continue };
             all = all.max(known);
             now = now.max(time);
             table.add(thread, time);
@@ -177,9 +179,8 @@ impl Threads {
         let more = table.finish(all);
         for thread in threads {
             let at = thread as usize;
-            if let (Some(time), Some(known)) = (self.time.get_mut(at), self.all.get_mut(at)) {
-                *time = now + 1;
-                *known = all;
+            if let Some(it) = self.now.get_mut(at) {
+                *it = Now { time: now + 1, all };
             }
             if let (Some(it), Some(known)) = (self.more.get_mut(at), self.others.get_mut(at)) {
                 it.clone_from(&more);
@@ -193,7 +194,7 @@ impl Threads {
     /// What threads know that arrive at a barrier and go on; from now on they do things that the barrier does not order.
     pub(super) fn arrive(&mut self, threads: &[u32]) -> Knowledge {
         let mut knowledge = Knowledge::default();
-        let count = self.time.len();
+        let count = self.now.len();
         for &thread in threads.iter().filter(|it| (**it as usize) < count) {
             knowledge.join(&self.current(thread as usize));
             self.step(thread as usize);
@@ -211,8 +212,8 @@ impl Threads {
         if let Some(own) = others.as_ref().and_then(|it| it.get(self.block)) {
             known.join(own);
         }
-        if let (Some(all), Some(more)) = (self.all.get_mut(thread), self.more.get_mut(thread)) {
-            (*all, *more) = (known.all, known.more);
+        if let (Some(now), Some(more)) = (self.now.get_mut(thread), self.more.get_mut(thread)) {
+            (now.all, *more) = (known.all, known.more);
         }
         if let Some(known) = self.others.get_mut(thread) {
             join_others(known, others);

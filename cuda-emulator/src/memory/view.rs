@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::access::{Access, misaligned};
+use super::access::{Access, well_formed, wrong_form};
 use super::chunk::Chunk;
-use super::device::{Allocation, Snapshot, WIDE_LOCKS};
+use super::device::{Snapshot, WIDE_LOCKS};
 use super::{Actor, BlockOrder, Checks, Memory, Strength, Trouble};
 use crate::Finding;
 use crate::lower::Order;
@@ -23,48 +23,34 @@ pub struct View {
     cache: [u32; CACHE],
 }
 
-/// What is done to the bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Intent {
-    Read,
-    Write,
-}
-
 impl Snapshot {
-    /// The stretch that holds these bytes, or what is wrong with them.
-    #[inline]
-    fn locate(
-        &self,
-        cache: &mut [u32; CACHE],
-        pc: u32,
-        address: u64,
-        bytes: u32,
-        intent: Intent,
-    ) -> Result<(&Chunk, usize), Trouble> {
-        if let Some(trouble) = misaligned(address, bytes) {
-            return Err(trouble);
+    /// The stretch that holds these bytes, if the cache knows the allocation.
+    #[inline(always)]
+    fn hit(&self, at: u32, address: u64, bytes: u32, write: bool) -> Option<(&Chunk, usize)> {
+        let allocation = self.live.get(at as usize)?;
+        let offset = address.wrapping_sub(allocation.about.address);
+        let fits = offset < allocation.about.bytes && u64::from(bytes) <= allocation.about.bytes - offset;
+        if fits && well_formed(address, bytes) && !(write && allocation.about.read_only) {
+            return allocation.chunk(offset);
         }
-        let slot = &mut cache[pc as usize % CACHE];
-        let fits = |allocation: &Allocation| {
-            let offset = address.wrapping_sub(allocation.about.address);
-            offset < allocation.about.bytes && u64::from(bytes) <= allocation.about.bytes - offset
-        };
-        let allocation = match self.live.get(*slot as usize) {
-            Some(allocation) if fits(allocation) => allocation,
-            _ => {
-                let at = self.live.partition_point(|it| it.about.address <= address).wrapping_sub(1);
-                let found = self.live.get(at).filter(|it| fits(it));
-                let allocation = found.ok_or_else(|| self.out_of_bounds(address, bytes))?;
-                *slot = at as u32;
-                allocation
-            }
-        };
-        if intent == Intent::Write && allocation.about.read_only {
-            let note = format!("kernels may only read {}", allocation.about.describe());
+        None
+    }
+
+    /// The place in the list of the allocation that holds these bytes, or why there is none that may be used.
+    #[cold]
+    fn find(&self, address: u64, bytes: u32, write: bool) -> Result<u32, Trouble> {
+        if !well_formed(address, bytes) {
+            return Err(wrong_form(address, bytes));
+        }
+        let at = self.live.partition_point(|it| it.about.address <= address).wrapping_sub(1);
+        let found = self.live.get(at).map(|it| it.about);
+        let end = address.saturating_add(u64::from(bytes) - 1);
+        let about = found.filter(|it| it.holds(end)).ok_or_else(|| self.out_of_bounds(address, bytes))?;
+        if write && about.read_only {
+            let note = format!("kernels may only read {}", about.describe());
             return Err(Trouble { finding: Finding::ReadOnly, other: None, note });
         }
-        let offset = address - allocation.about.address;
-        allocation.chunk(offset).ok_or_else(|| self.out_of_bounds(address, bytes))
+        Ok(at as u32)
     }
 }
 
@@ -76,26 +62,32 @@ impl View {
     }
 
     /// The access, if it can be made; else what is wrong goes to `troubles`.
-    #[inline]
+    #[inline(always)]
     fn access(
         &mut self,
         actor: Actor,
         address: u64,
         bytes: u32,
         strength: Strength,
-        intent: Intent,
+        write: bool,
     ) -> Option<(Access<'_>, &mut Vec<Trouble>)> {
-        match self.snapshot.locate(&mut self.cache, actor.pc, address, bytes, intent) {
-            Ok((chunk, offset)) => {
-                let (checks, tag) = (self.checks, self.snapshot.tag);
-                let access = Access { chunk, offset, bytes, actor, strength, checks, tag, address, shared: false };
-                Some((access, &mut self.troubles))
+        let slot = &mut self.cache[actor.pc as usize % CACHE];
+        let (chunk, offset) = match self.snapshot.hit(*slot, address, bytes, write) {
+            Some(it) => it,
+            None => {
+                match self.snapshot.find(address, bytes, write) {
+                    Ok(at) => *slot = at,
+                    Err(trouble) => {
+                        self.troubles.push(trouble);
+                        return None;
+                    }
+                }
+                self.snapshot.hit(*slot, address, bytes, write)?
             }
-            Err(trouble) => {
-                self.troubles.push(trouble);
-                None
-            }
-        }
+        };
+        let (checks, tag) = (self.checks, self.snapshot.tag);
+        let access = Access { chunk, offset, bytes, actor, strength, checks, tag, address, shared: false };
+        Some((access, &mut self.troubles))
     }
 
     /// Reads `bytes` (1, 2, 4 or 8) at an aligned address. `None` if that cannot be done; what is wrong is in `troubles`, and it may
@@ -111,14 +103,14 @@ impl View {
     ) -> Option<u64> {
         let wide = self.wide_lock(bytes, strength);
         let _held = lock(wide.as_deref(), address);
-        let (access, troubles) = self.access(actor, address, bytes, strength, Intent::Read)?;
+        let (access, troubles) = self.access(actor, address, bytes, strength, false)?;
         access.load(order, troubles)
     }
 
     /// Reads as [`load`](Self::load) does, through the cache that sees no writes of the running launch (`ld.global.nc`): bytes
     /// that were written in this launch are a race, whatever orders the two.
     pub fn load_non_coherent(&mut self, order: &mut BlockOrder, actor: Actor, address: u64, bytes: u32) -> Option<u64> {
-        let (access, troubles) = self.access(actor, address, bytes, Strength::WEAK, Intent::Read)?;
+        let (access, troubles) = self.access(actor, address, bytes, Strength::WEAK, false)?;
         let before = troubles.len();
         let written = access.written_in_this_launch(order);
         let value = access.load(order, troubles);
@@ -141,7 +133,7 @@ impl View {
     ) -> Option<()> {
         let wide = self.wide_lock(bytes, strength);
         let _held = lock(wide.as_deref(), address);
-        let (access, troubles) = self.access(actor, address, bytes, strength, Intent::Write)?;
+        let (access, troubles) = self.access(actor, address, bytes, strength, true)?;
         access.store(order, troubles, value)
     }
 
@@ -158,7 +150,7 @@ impl View {
     ) -> Option<u64> {
         let wide = self.wide_lock(bytes, strength);
         let _held = lock(wide.as_deref(), address);
-        let (access, troubles) = self.access(actor, address, bytes, strength, Intent::Write)?;
+        let (access, troubles) = self.access(actor, address, bytes, strength, true)?;
         access.update(order, troubles, change)
     }
 

@@ -4,12 +4,17 @@ use std::time::Instant;
 
 use super::grid::{BLOCK, Grid, RELAXED, Thread, WEAK};
 use crate::lower::Scope;
+use crate::memory::Checks;
 
 const THREADS: u32 = 256;
 
 /// Runs the threads of a block, warp by warp as a machine would; answers nanoseconds an access.
-fn measure(name: &str, accesses: u64, mut run: impl FnMut(&mut Grid, Thread, u64)) {
-    let mut grid = Grid::new(1, THREADS);
+fn measure(name: &str, accesses: u64, run: impl FnMut(&mut Grid, Thread, u64)) {
+    measure_with(Checks::default(), name, accesses, run);
+}
+
+fn measure_with(checks: Checks, name: &str, accesses: u64, mut run: impl FnMut(&mut Grid, Thread, u64)) {
+    let mut grid = Grid::with(1, THREADS, checks);
     (0..1024).for_each(|word| grid.shared_store((0, 0), word, 0, WEAK));
     let mut best = f64::INFINITY;
     for _ in 0..20 {
@@ -36,6 +41,15 @@ fn measure(name: &str, accesses: u64, mut run: impl FnMut(&mut Grid, Thread, u64
 #[test]
 #[ignore = "measures"]
 fn speed_of_accesses() {
+    measure("nothing", 16, |grid, by, i| grid.base = std::hint::black_box(u64::from(by.1) + i + grid.base));
+    let unchecked = Checks { races: false, uninitialised: false };
+    measure_with(unchecked, "global load, a word a thread, bounds alone", 16, |grid, by, i| {
+        grid.load(by, (i * 256 + u64::from(by.1)) % 4096, WEAK);
+    });
+    let no_races = Checks { races: false, uninitialised: true };
+    measure_with(no_races, "global load, a word a thread, no races", 16, |grid, by, i| {
+        grid.load(by, (i * 256 + u64::from(by.1)) % 4096, WEAK);
+    });
     measure("global load, a word a thread", 16, |grid, by, i| {
         grid.load(by, (i * 256 + u64::from(by.1)) % 4096, WEAK);
     });
