@@ -3,11 +3,16 @@
 //! A lane's register is 64 bits; a narrower value stands in its low bits, the bits above are zero after every write. A
 //! function reads only the bits that its type has, so it need not trust them. Predicates are 0 and 1.
 
+mod approximate;
 mod bits;
+mod compare;
+mod convert;
 mod float;
+mod half;
 mod integer;
 mod lanes;
 mod round;
+mod sign;
 mod table;
 
 use std::sync::LazyLock;
@@ -65,10 +70,19 @@ pub enum Class {
     Matrix,
 }
 
-/// Every form there is, each with its function, by the opcode's text. A form that needs a device beyond 9.0 is none of them.
+/// Every form there is, each with its function, by the opcode's text. Forms that only devices beyond 9.0 have are not there.
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table::default();
-    for rows in [integer::rows, bits::rows, float::rows] {
+    for rows in [
+        integer::rows,
+        bits::rows,
+        float::rows,
+        sign::rows,
+        half::rows,
+        approximate::rows,
+        compare::rows,
+        convert::rows,
+    ] {
         rows(&mut table);
     }
     table
