@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Unsupported,
     /// Names that nothing defines, types that do not fit, limits exceeded.
     Invalid,
+    /// The device has no memory left for the text's variables.
+    OutOfMemory,
 }
 
 impl Error {

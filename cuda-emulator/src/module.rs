@@ -104,7 +104,8 @@ fn allocate(memory: &Memory, program: &Program, placed: &mut Symbols) -> Result<
         let address =
             if symbol.constant { memory.allocate_read_only(symbol.bytes) } else { memory.allocate(symbol.bytes) };
         let Ok(address) = address else {
-            return refuse(format!("no memory is left for the {} bytes of {}", symbol.bytes, symbol.name));
+            let message = format!("no memory is left for the {} bytes of {}", symbol.bytes, symbol.name);
+            return Err(Error::new(ErrorKind::OutOfMemory, 0, message));
         };
         placed.push(address);
         if symbol.align > 1 && address % symbol.align != 0 {
