@@ -19,6 +19,9 @@ pub use wengert_nn::{
 #[cfg(feature = "plot")]
 pub use wengert_nn::plot;
 
+#[cfg(feature = "cuda")]
+pub use wengert_kernels::cuda;
+
 /// Arrays, devices and kernels, for those who write kernels or programs of their own.
 pub mod kernels {
     pub use wengert_kernels::*;

@@ -95,8 +95,10 @@ pub(super) fn driver() -> Result<&'static Driver, &'static str> {
 
 fn probe() -> Result<Driver, String> {
     // SAFETY: the driver's library may be loaded by anybody; it has no start-up code that needs care.
-    let library = unsafe { libloading::Library::new(LIBRARY) }
-        .map_err(|why| format!("the driver's library {LIBRARY} cannot be loaded ({why}): install the NVIDIA driver"))?;
+    let library = unsafe { libloading::Library::new(LIBRARY) }.map_err(|why| {
+        let cause = std::error::Error::source(&why).map_or_else(|| why.to_string(), ToString::to_string);
+        format!("the driver's library {LIBRARY} cannot be loaded ({cause}): install the NVIDIA driver")
+    })?;
     for name in FUNCTIONS {
         // SAFETY: only its presence is asked for; the type is never used.
         let function = unsafe { library.get::<*const c_void>(name.as_bytes()) };
