@@ -7,10 +7,11 @@ mod error;
 pub use build_info::{BuildInfo, build_info};
 pub use error::Error;
 pub use wengert_autograd::{
-    Array, ArrayView, Attribute, Attributes, Class, ConvOptions, DType, DataFormat, Device, Dim, Feed, Fetches,
-    Function, FunctionBuilder, Grad, GradOptions, Graph, Infer, Initial, Lower, Op, Operand, Origin, Padding, Policy,
-    PoolOptions, RULES, Refusal, Rule, Session, Sliding, Span, Stats, Symbol, Tensor, TensorType, Update, View, Vjp,
-    check_gradients, custom_vjp, feed, gradients, promote, s,
+    Array, ArrayView, ArrayViewMut, Attribute, Attributes, Class, ConvOptions, CudaKernel, CustomKernel, DType,
+    DataFormat, Device, Dim, Feed, Fetches, Function, FunctionBuilder, Grad, GradOptions, Graph, Infer, Initial,
+    KernelError, Lower, Op, Operand, Origin, Padding, Policy, PoolOptions, RULES, Refusal, Rule, Session, Sliding,
+    Span, Stats, Symbol, Tensor, TensorType, Update, View, Vjp, check_gradients, custom_op, custom_vjp, feed,
+    gradients, promote, s,
 };
 pub use wengert_nn::{
     activations, data, initializers, layers, losses, metrics, models, optimizers, regularizers, training,

@@ -4,6 +4,7 @@
 mod bound;
 mod check;
 mod compile;
+mod custom;
 mod dim;
 mod error;
 mod feed;
@@ -23,6 +24,7 @@ mod update;
 
 pub use check::check_gradients;
 pub use compile::{Canonical, Class, Fused, Planned, Policy, RULES, Recorded, Rule};
+pub use custom::custom_op;
 pub use dim::{Dim, Dims, Poly, Symbol};
 pub use error::Error;
 pub use feed::{Feed, Initial};
@@ -37,4 +39,6 @@ pub use sliding::{DataFormat, Padding, Sliding};
 pub use tensor::Tensor;
 pub use types::{TensorType, broadcast, promote};
 pub use update::Update;
-pub use wengert_kernels::{Array, ArrayView, DType, Device};
+pub use wengert_kernels::{
+    Array, ArrayView, ArrayViewMut, CudaKernel, CustomKernel, DType, Device, Error as KernelError,
+};

@@ -2,7 +2,7 @@
 
 use crate::{DType, Dim, Dims, Grad, Origin, Sliding, Tensor, TensorType};
 use std::{any::Any, borrow::Cow, fmt, sync::Arc};
-use wengert_kernels::{Array, Binary, ConvPass, Distribution, PoolOp, ReduceOp, Unary};
+use wengert_kernels::{Array, Binary, ConvPass, CustomKernel, Distribution, PoolOp, ReduceOp, Unary};
 
 /// An operation of the tape. Implementations are small immutable values; `autograd/src/ops/` has one file for each.
 pub trait Op: fmt::Debug + Send + Sync + Any {
@@ -151,6 +151,8 @@ pub enum Lower {
     ScatterAdd(usize),
     /// Random numbers from (key, counter) and the op's own stream.
     Random(Distribution, u64),
+    /// A kernel of the user's own over row-major operands. It is neither fused nor folded; equal ops are merged.
+    Custom(Arc<dyn CustomKernel>),
     /// The first operand as it is.
     Identity,
 }

@@ -1,7 +1,7 @@
 //! Arrays, devices and kernels of the [wengert](https://docs.rs/wengert) automatic differentiation engine.
 //!
 //! A *kernel* is a description in plain data ([`Map`], [`Reduce`], [`Gemm`], [`Conv`], [`Pool`], [`Softmax`],
-//! [`Gather`], [`ScatterAdd`], [`Random`]); a [`Program`] is a list of them over planned memory; a [`Device`] loads a program and runs it. Each family
+//! [`Gather`], [`ScatterAdd`], [`Random`], a user's [`Custom`]); a [`Program`] is a list of them over planned memory; a [`Device`] loads a program and runs it. Each family
 //! is one folder: description and contract in `mod.rs`, a naive `f64` reference, and one implementation per device.
 
 mod array;
@@ -13,6 +13,7 @@ mod conv;
 mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+mod custom;
 mod device;
 mod dtype;
 mod error;
@@ -34,9 +35,10 @@ mod softmax;
 #[doc(hidden)]
 pub mod text;
 
-pub use array::{Array, ArrayView};
+pub use array::{Array, ArrayView, ArrayViewMut};
 pub use buffer::Buffer;
 pub use conv::{Conv, ConvPass};
+pub use custom::{CudaKernel, Custom, CustomKernel};
 pub use device::{Device, Executor, Isa, Loaded, Memory};
 pub use dtype::{DType, Element};
 pub use error::Error;

@@ -39,6 +39,14 @@ pub(crate) fn elements<T: Plain>(bytes: &[u8]) -> Result<&[T], bytemuck::checked
     Ok(unsafe { std::slice::from_raw_parts(bits.as_ptr().cast::<T>(), bits.len()) })
 }
 
+/// As [`elements`], to write.
+pub(crate) fn elements_mut<T: Plain>(bytes: &mut [u8]) -> Result<&mut [T], bytemuck::checked::CheckedCastError> {
+    let bits: &mut [T::Bits] = bytemuck::checked::try_cast_slice_mut(bytes)?;
+    // SAFETY: `Plain`'s contract: as many elements of the same size and alignment, each of which is a value of `T`, and every
+    // value of `T` one of `Bits`.
+    Ok(unsafe { std::slice::from_raw_parts_mut(bits.as_mut_ptr().cast::<T>(), bits.len()) })
+}
+
 /// The element that these bytes are, wherever they lie.
 pub(crate) fn element<T: Plain>(bytes: &[u8]) -> Option<T> {
     let bits: T::Bits = bytemuck::checked::try_pod_read_unaligned(bytes).ok()?;

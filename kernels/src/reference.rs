@@ -4,7 +4,7 @@
 
 use crate::resident::Bytes;
 use crate::{Base, Element, Error, Expr, Kernel, Operand, Program, Step, dispatch};
-use crate::{conv, gather, gemm, map, plain, pool, random, reduce, softmax};
+use crate::{conv, custom, gather, gemm, map, plain, pool, random, reduce, softmax};
 
 /// An operand's elements in row-major order.
 #[derive(Clone, Debug)]
@@ -119,6 +119,7 @@ fn evaluate(step: &Step, inputs: &[Values]) -> Results {
         Kernel::Gather(gather) => gather::reference::gather(gather, inputs),
         Kernel::ScatterAdd(scatter) => gather::reference::scatter_add(scatter, inputs),
         Kernel::Random(random) => random::reference::random(random, inputs, &step.outputs[0]),
+        Kernel::Custom(custom) => custom::reference::custom(custom, inputs, &step.inputs, &step.outputs),
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn fold(op: &Arc<dyn Op>, inputs: &[Array], ty: &TensorType) -> Resul
     let len = shape.iter().try_fold(1usize, |len, &size| len.checked_mul(size));
     let small = len.is_some_and(|len| len <= LARGEST) && inputs.iter().map(Array::len).sum::<usize>() <= LARGEST;
     let foldable = match op.lower() {
-        Lower::Input | Lower::Constant(_) | Lower::Index(_) | Lower::Random(..) => false,
+        Lower::Input | Lower::Constant(_) | Lower::Index(_) | Lower::Random(..) | Lower::Custom(_) => false,
         Lower::Size(dim) => dim.known().is_some(),
         // A repeated value is better repeated by its reader.
         Lower::View(View::Broadcast) => false,

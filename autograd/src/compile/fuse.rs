@@ -5,7 +5,7 @@ use super::{Canonical, Policy};
 use crate::op::View;
 use crate::{Dim, Dims, Error, Sliding, TensorType};
 use std::fmt;
-use wengert_kernels::{Array, ConvPass, Distribution, Expr, PoolOp, ReduceOp};
+use wengert_kernels::{Array, ConvPass, Custom, Distribution, Expr, PoolOp, ReduceOp};
 
 /// A function as kernels.
 #[derive(Clone)]
@@ -95,6 +95,7 @@ pub(crate) enum Kind {
     Gather(usize),
     ScatterAdd(usize),
     Random(Distribution, u64),
+    Custom(Custom),
     /// Operands side by side along an axis.
     Concat(usize),
     /// Input 1 surrounded by input 0.
@@ -114,6 +115,7 @@ impl Kind {
             Kind::Gather(_) => "gather",
             Kind::ScatterAdd(_) => "scatter_add",
             Kind::Random(..) => "random",
+            Kind::Custom(_) => "custom",
             Kind::Concat(_) => "concat",
             Kind::Pad(_) => "pad",
         }
@@ -143,9 +145,9 @@ impl Kind {
         }
     }
 
-    /// Whether a run can fail at it: an index may be out of range.
+    /// Whether a run can fail at it: an index may be out of range, a user's kernel may refuse.
     pub(crate) fn may_fail(&self) -> bool {
-        matches!(self, Kind::Gather(_) | Kind::ScatterAdd(_))
+        matches!(self, Kind::Gather(_) | Kind::ScatterAdd(_) | Kind::Custom(_))
     }
 }
 
@@ -377,6 +379,7 @@ impl fmt::Display for Fused {
                 Kind::Gather(axis) | Kind::ScatterAdd(axis) | Kind::Concat(axis) => write!(f, " axis={axis}")?,
                 Kind::Random(distribution, stream) => write!(f, " {distribution:?} stream={stream}")?,
                 Kind::Pad(widths) => write!(f, " {widths:?}")?,
+                Kind::Custom(Custom(kernel)) => write!(f, " {} version={}", kernel.name(), kernel.version())?,
                 Kind::Softmax { .. } => (),
             }
             writeln!(f, " ({})  # {}", inputs.join(", "), kernel.label)?;

@@ -390,6 +390,10 @@ impl<'a> Grouping<'a> {
             }
         }
         for &input in &node.inputs {
+            // A user's kernel reads rows one after the other, not views.
+            if matches!((&self.lower[n], &self.lower[input]), (Lower::Custom(_), Lower::View(_))) {
+                self.copied[input] = true;
+            }
             self.need(input);
         }
     }

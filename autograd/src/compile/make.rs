@@ -5,7 +5,7 @@ use super::fuse::{Access, Fused, FusedKernel, Kind, Source, Value};
 use super::group::{Group, Grouping, Operand, Prologue};
 use crate::op::{Lower, View};
 use crate::{DType, Error, TensorType};
-use wengert_kernels::{Expr, Literal, Scalar};
+use wengert_kernels::{Custom, Expr, Literal, Scalar};
 
 impl Grouping<'_> {
     /// Turns the decisions into kernels.
@@ -284,6 +284,7 @@ impl Maker<'_> {
             Lower::Gather(axis) => Kind::Gather(axis),
             Lower::ScatterAdd(axis) => Kind::ScatterAdd(axis),
             Lower::Random(distribution, stream) => Kind::Random(distribution, stream),
+            Lower::Custom(kernel) => Kind::Custom(Custom(kernel)),
             Lower::Concat(axis) => Kind::Concat(axis),
             Lower::Pad(widths) => Kind::Pad(widths),
             _ => return Err(Error::run(format!("fuse: {} has no kernel", node.op.name()))),

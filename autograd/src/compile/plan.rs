@@ -367,6 +367,7 @@ impl<'a> Planner<'a> {
             Kind::Random(distribution, stream) => {
                 Kernel::Random(Random { distribution: *distribution, stream: *stream })
             }
+            Kind::Custom(custom) => Kernel::Custom(custom.clone()),
             Kind::Concat(axis) => {
                 self.emit_concat(*axis, inputs, &outputs[0], &label);
                 return Ok(());

@@ -205,7 +205,7 @@ fn lowered(op: &Lower, inputs: &[Value], shape: &[usize], dtype: DType, dim: &dy
             result
         }
         Lower::Identity => x.unwrap().clone(),
-        Lower::Input | Lower::Random(..) => panic!("{op:?} has no value here"),
+        Lower::Input | Lower::Random(..) | Lower::Custom(_) => panic!("{op:?} has no value here"),
     }
 }
 

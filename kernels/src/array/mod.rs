@@ -178,6 +178,11 @@ impl<'a> ArrayView<'a> {
         Ok(ArrayView { dtype: T::DTYPE, shape: Shape::Borrowed(shape), bytes: plain::bytes_of(values) })
     }
 
+    /// The array of this shape whose elements are these bytes; there are as many as it needs.
+    pub(crate) fn from_bytes(dtype: DType, shape: &'a [usize], bytes: &'a [u8]) -> ArrayView<'a> {
+        ArrayView { dtype, shape: Shape::Borrowed(shape), bytes }
+    }
+
     /// The dtype of the elements.
     #[must_use]
     pub fn dtype(&self) -> DType {
@@ -265,6 +270,46 @@ impl<'a> ArrayView<'a> {
     /// When the memory is not to be had.
     pub fn to_array(&self) -> Result<Array, Error> {
         Ok(Array { dtype: self.dtype, shape: self.shape().to_vec(), data: Arc::new(Buffer::copy_of(self.bytes)?) })
+    }
+}
+
+/// An array whose elements are written in place.
+#[derive(Debug)]
+pub struct ArrayViewMut<'a> {
+    dtype: DType,
+    shape: &'a [usize],
+    bytes: &'a mut [u8],
+}
+
+impl<'a> ArrayViewMut<'a> {
+    /// The array of this shape in memory of as many bytes, which are set to zero.
+    pub(crate) fn zeroed(dtype: DType, shape: &'a [usize], bytes: &'a mut [u8]) -> ArrayViewMut<'a> {
+        bytes.fill(0);
+        ArrayViewMut { dtype, shape, bytes }
+    }
+
+    /// The dtype of the elements.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The size along each axis.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// When `T` is not the type of the elements.
+    pub fn as_mut_slice<T: Element>(&mut self) -> Result<&mut [T], Error> {
+        if T::DTYPE != self.dtype {
+            return Err(Error::dtype(format!("the elements are {}, not {}", self.dtype, T::DTYPE)));
+        }
+        plain::elements_mut(self.bytes)
+            .map_err(|cause| Error::invalid(format!("the elements cannot be written: {cause}")))
     }
 }
 

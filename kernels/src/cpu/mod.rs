@@ -5,7 +5,7 @@
 
 use crate::resident::Bytes;
 use crate::{Buffer, Error, Kernel, Program, Step};
-use crate::{conv, gather, gemm, map, pool, random, reduce, softmax};
+use crate::{conv, custom, gather, gemm, map, pool, random, reduce, softmax};
 
 mod isa;
 pub(crate) mod rows;
@@ -254,6 +254,7 @@ fn prepare(step: &Step, cpu: Cpu) -> Result<Box<dyn Launch>, Error> {
         Kernel::Gather(gather) => gather::cpu::prepare_gather(gather, step, cpu),
         Kernel::ScatterAdd(scatter) => gather::cpu::prepare_scatter_add(scatter, step, cpu),
         Kernel::Random(random) => random::cpu::prepare(random, step, cpu),
+        Kernel::Custom(custom) => custom::cpu::prepare(custom, step),
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) use launch::{Argument, Launch, Prepared, Source};
 pub use report::report;
 pub(crate) use space::Space;
 
-use crate::{Error, Kernel, Step, map};
+use crate::{Error, Kernel, Step, custom, map};
 
 /// The number of a device, as the driver counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,7 @@ pub(crate) fn find(ordinal: usize) -> Result<Ordinal, Error> {
 fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
     let _ = device;
     match &step.kernel {
+        Kernel::Custom(custom) => custom::cuda::prepare(custom, step),
         Kernel::Map(map) => map::cuda::prepare(map, step),
         Kernel::Reduce(_)
         | Kernel::Gemm(_)

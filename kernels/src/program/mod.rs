@@ -3,7 +3,9 @@
 //! A [`Program`] has sizes and places but no code. A [`Device`](crate::Device) loads it; [`Display`](std::fmt::Display)
 //! prints it and `parse` reads it back, exactly.
 
-use crate::{Conv, DType, Error, Gather, Gemm, Layout, Map, Pool, Random, Reduce, ScatterAdd, Softmax, checked_len};
+use crate::{
+    Conv, Custom, DType, Error, Gather, Gemm, Layout, Map, Pool, Random, Reduce, ScatterAdd, Softmax, checked_len,
+};
 
 mod text;
 mod verify;
@@ -21,6 +23,7 @@ pub enum Kernel {
     Gather(Gather),
     ScatterAdd(ScatterAdd),
     Random(Random),
+    Custom(Custom),
 }
 
 impl Kernel {
@@ -38,6 +41,7 @@ impl Kernel {
             Kernel::Gather(_) => "gather",
             Kernel::ScatterAdd(_) => "scatter_add",
             Kernel::Random(_) => "random",
+            Kernel::Custom(_) => "custom",
         }
     }
 }

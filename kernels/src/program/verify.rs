@@ -197,6 +197,11 @@ fn contract(step: &Step) -> Check {
             };
             ensure(fits && y.layout.is_contiguous(), || format!("cannot draw {:?} as {}", random.distribution, y.dtype))
         }
+        Kernel::Custom(_) => {
+            counts(step.inputs.len(), 1)?;
+            let mut operands = step.inputs.iter().chain(&step.outputs);
+            ensure(operands.all(|operand| operand.layout.is_contiguous()), || "an operand is not row-major".into())
+        }
     }
 }
 
@@ -276,7 +281,7 @@ fn overwritable_from(kernel: &Kernel) -> usize {
         Kernel::Gemm(_) | Kernel::Conv(_) => 2,
         Kernel::Pool(pool) => pool.op.inputs(),
         Kernel::Reduce(reduce) => reduce.prologue.as_ref().map_or(1, |expr| expr.inputs().len()),
-        Kernel::Gather(_) | Kernel::Random(_) => usize::MAX,
+        Kernel::Gather(_) | Kernel::Random(_) | Kernel::Custom(_) => usize::MAX,
     }
 }
 

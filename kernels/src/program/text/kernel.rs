@@ -2,8 +2,8 @@
 
 use crate::text::Cursor;
 use crate::{
-    Conv, ConvPass, Distribution, Error, Expr, Gather, Gemm, Kernel, Map, Pool, PoolOp, Random, Reduce, ReduceOp,
-    ScatterAdd, Slide, Softmax,
+    Conv, ConvPass, Custom, Distribution, Error, Expr, Gather, Gemm, Kernel, Map, Pool, PoolOp, Random, Reduce,
+    ReduceOp, ScatterAdd, Slide, Softmax,
 };
 use std::fmt;
 
@@ -67,6 +67,10 @@ impl fmt::Display for Kernel {
             Kernel::Random(random) => {
                 parts.push(format!("distribution={}", distribution(random.distribution)));
                 parts.push(format!("stream={}", random.stream));
+            }
+            // What it computes is not in the text, which therefore cannot be read back.
+            Kernel::Custom(Custom(kernel)) => {
+                parts.extend([format!("name={:?}", kernel.name()), format!("version={}", kernel.version())]);
             }
         }
         f.write_str(self.name())?;
