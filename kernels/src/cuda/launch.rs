@@ -1,6 +1,6 @@
 //! What a kernel family asks the device to do.
 
-use crate::program::Place;
+use crate::{Error, program::Place};
 use std::sync::Arc;
 
 /// The launches of a step, in order, and the scratch memory that they share.
@@ -30,6 +30,17 @@ impl Launch {
             Argument::Words(members) => members.contains(&Argument::Failure),
             other => *other == Argument::Failure,
         })
+    }
+}
+
+/// So many blocks along a grid's first axis.
+///
+/// # Errors
+/// When there are more than a grid can have.
+pub(crate) fn grid_of(blocks: usize) -> Result<u32, Error> {
+    match u32::try_from(blocks) {
+        Ok(number) if blocks <= i32::MAX as usize => Ok(number),
+        _ => Err(Error::invalid(format!("cuda: {blocks} blocks are more than a grid can have, 2^31 - 1"))),
     }
 }
 

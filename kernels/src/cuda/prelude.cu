@@ -18,6 +18,18 @@ struct bf16 { unsigned short bits; };
 // Several elements that lie side by side and are moved together, at most 16 bytes at a time.
 template <class T, int N> struct alignas(sizeof(T) * N > 16 ? 16 : sizeof(T) * N) Pack { T at[N]; };
 
+// The first of them where fewer than all exist; the others are 0. Nothing is touched that does not exist.
+template <int N, class T> FN Pack<T, N> load_pack(const T* from, i64 count) {
+    if (count >= N) return *(const Pack<T, N>*)from;
+    Pack<T, N> pack = {};
+    for (int k = 0; k < N; k++) if (k < count) pack.at[k] = from[k];
+    return pack;
+}
+template <int N, class T> FN void store_pack(T* to, const Pack<T, N>& pack, i64 count) {
+    if (count >= N) { *(Pack<T, N>*)to = pack; return; }
+    for (int k = 0; k < N; k++) if (k < count) to[k] = pack.at[k];
+}
+
 // The type in which a stored element is computed, and the way between the two.
 FN f32 widen(f16 x) {
     f32 y;

@@ -10,7 +10,7 @@
 //! All segments are one launch. What differs between them (addresses, sizes, strides) stands in a table among the kernel's
 //! parameters; the text depends on the expression, on the number of axes and segments, and on how operands lie.
 
-use crate::cuda::{Argument, Launch, Prepared, Source, Space, source};
+use crate::cuda::{Argument, Launch, Prepared, Source, Space, grid_of, source};
 use crate::{Error, Expr, Map, Operand, Scalar, Step};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -96,11 +96,9 @@ fn launch(expr: &Expr, axes: &[u32], rank: usize, segments: &[Segment<'_>]) -> R
         words.extend(segment.space.strides.iter().flatten().map(|&stride| Argument::I64(stride as i64)));
         blocks += groups.div_ceil(THREADS);
     }
-    let blocks = u32::try_from(blocks).ok().filter(|&blocks| blocks <= i32::MAX as u32);
-    let blocks = blocks.ok_or_else(|| Error::invalid("cuda: a map over more than 2^39 elements"))?;
     Ok(Launch {
         source: Arc::new(text(expr, axes, rank, segments.len(), &inner, width)),
-        grid: [blocks, 1, 1],
+        grid: [grid_of(blocks)?, 1, 1],
         block: [THREADS as u32, 1, 1],
         shared: 0,
         arguments: vec![Argument::Words(words)],
@@ -155,11 +153,11 @@ fn text(expr: &Expr, axes: &[u32], rank: usize, segments: usize, inner: &[Inner]
         let _ = match (operand < taken, inner[operand]) {
             (true, Inner::Uniform) => writeln!(loads, "    const {dtype} x{operand} = *({address});"),
             (true, _) => {
-                writeln!(loads, "    const Pack<{dtype}, WIDTH> x{operand} = load<{dtype}>({address}, count);")
+                writeln!(loads, "    const Pack<{dtype}, WIDTH> x{operand} = load_pack<WIDTH>({address}, count);")
             }
             (false, _) => {
                 let _ = writeln!(loads, "    Pack<{dtype}, WIDTH> x{operand};");
-                writeln!(stores, "    store<{dtype}>({address}, x{operand}, count);")
+                writeln!(stores, "    store_pack<WIDTH>({address}, x{operand}, count);")
             }
         };
     }
@@ -187,18 +185,6 @@ fn text(expr: &Expr, axes: &[u32], rank: usize, segments: usize, inner: &[Inner]
 #define WIDTH {width}
 struct Segment {{ i64 first, groups, size[{rank}]; u64 address[{operands}]; i64 stride[{all}][{rank}]; }};
 struct Segments {{ Segment at[{segments}]; }};
-
-template <class T> FN Pack<T, WIDTH> load(const T* from, i64 count) {{
-    if (count >= WIDTH) return *(const Pack<T, WIDTH>*)from;
-    Pack<T, WIDTH> pack = {{}};
-    for (int k = 0; k < WIDTH; k++) if (k < count) pack.at[k] = from[k];
-    return pack;
-}}
-
-template <class T> FN void store(T* to, const Pack<T, WIDTH>& pack, i64 count) {{
-    if (count >= WIDTH) {{ *(Pack<T, WIDTH>*)to = pack; return; }}
-    for (int k = 0; k < WIDTH; k++) if (k < count) to[k] = pack.at[k];
-}}
 
 extern \"C\" __global__ void __launch_bounds__({THREADS}) map(const __grid_constant__ Segments table) {{
     int number = 0;
