@@ -19,11 +19,11 @@ mod tests;
 
 pub use driver::Description;
 pub(crate) use executor::{Executor, Loaded, Value};
-pub(crate) use launch::{Argument, Launch, Prepared, Source};
+pub(crate) use launch::{Argument, Launch, Prepared, Source, grid_of};
 pub use report::report;
 pub(crate) use space::Space;
 
-use crate::{Error, Kernel, Step, custom, map};
+use crate::{Error, Kernel, Step, custom, map, softmax};
 
 /// The number of a device, as the driver counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +56,11 @@ fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
     match &step.kernel {
         Kernel::Custom(custom) => custom::cuda::prepare(custom, step),
         Kernel::Map(map) => map::cuda::prepare(map, step),
+        Kernel::Softmax(softmax) => softmax::cuda::prepare(softmax, step),
         Kernel::Reduce(_)
         | Kernel::Gemm(_)
         | Kernel::Conv(_)
         | Kernel::Pool(_)
-        | Kernel::Softmax(_)
         | Kernel::Gather(_)
         | Kernel::ScatterAdd(_)
         | Kernel::Random(_) => Err(Error::device(format!("cuda has no kernel for {}", step.kernel.name()))),
