@@ -33,6 +33,9 @@ impl Launch {
     }
 }
 
+/// Bytes that all parameters of a kernel may have.
+pub(crate) const PARAMETERS: usize = 4096;
+
 /// So many blocks along a grid's first axis.
 ///
 /// # Errors

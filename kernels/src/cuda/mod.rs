@@ -19,11 +19,11 @@ mod tests;
 
 pub use driver::Description;
 pub(crate) use executor::{Executor, Loaded, Value};
-pub(crate) use launch::{Argument, Launch, Prepared, Source, grid_of};
+pub(crate) use launch::{Argument, Launch, PARAMETERS, Prepared, Source, grid_of};
 pub use report::report;
 pub(crate) use space::Space;
 
-use crate::{Error, Kernel, Step, custom, map, softmax};
+use crate::{Error, Kernel, Step, custom, map, reduce, softmax};
 
 /// The number of a device, as the driver counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,8 @@ fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
         Kernel::Custom(custom) => custom::cuda::prepare(custom, step),
         Kernel::Map(map) => map::cuda::prepare(map, step),
         Kernel::Softmax(softmax) => softmax::cuda::prepare(softmax, step),
-        Kernel::Reduce(_)
-        | Kernel::Gemm(_)
+        Kernel::Reduce(reduce) => reduce::cuda::prepare(reduce, step),
+        Kernel::Gemm(_)
         | Kernel::Conv(_)
         | Kernel::Pool(_)
         | Kernel::Gather(_)

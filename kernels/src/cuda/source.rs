@@ -33,7 +33,7 @@ pub(crate) fn result(expr: &Expr, number: usize) -> String {
 }
 
 /// A constant by its bits, so that none is lost in decimal digits.
-fn literal(constant: Literal) -> String {
+pub(crate) fn literal(constant: Literal) -> String {
     match constant.dtype {
         DType::F64 => format!("__longlong_as_double({:#x}ll)", constant.to_f64().to_bits()),
         DType::F32 => format!("__uint_as_float({:#x}u)", (constant.to_f64() as f32).to_bits()),

@@ -10,7 +10,7 @@
 //! All segments are one launch. What differs between them (addresses, sizes, strides) stands in a table among the kernel's
 //! parameters; the text depends on the expression, on the number of axes and segments, and on how operands lie.
 
-use crate::cuda::{Argument, Launch, Prepared, Source, Space, grid_of, source};
+use crate::cuda::{Argument, Launch, PARAMETERS, Prepared, Source, Space, grid_of, source};
 use crate::{Error, Expr, Map, Operand, Scalar, Step};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -20,9 +20,6 @@ const THREADS: usize = 256;
 
 /// Elements that one thread takes where they lie side by side.
 const SIDE_BY_SIDE: usize = 4;
-
-/// Bytes that all parameters of a kernel may have.
-const PARAMETERS: usize = 4096;
 
 /// How an operand lies along the innermost axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

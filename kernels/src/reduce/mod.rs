@@ -6,6 +6,8 @@ mod arg;
 #[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 mod fold;
 pub(crate) mod reference;
 mod source;
@@ -36,8 +38,8 @@ pub enum ReduceOp {
 /// | outputs: those of `epilogue`, or one | the value's dtype (`I64` for `ArgMax`, `ArgMin`) | the iteration space without `axes`, in order |
 ///
 /// A sum or product of `bool` is whether any or all hold; integers wrap; `ArgMax` and `ArgMin` of nothing are 0.
-/// Sums of `f32` keep their error near that of a pairwise sum; the order of summation depends on the sizes only, never on
-/// the number of threads. An output must not share memory with an input of the iteration space.
+/// Sums of `f32` keep their error near that of a pairwise sum; the order of summation depends on the sizes only (on CUDA also
+/// on the strides), never on the number of threads. An output must not share memory with an input of the iteration space.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reduce {
     /// The operation.
