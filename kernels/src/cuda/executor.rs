@@ -7,7 +7,7 @@
 
 use super::compile::Compiler;
 use super::driver::{Block, Context, Function, Graph, Pinned, Stream};
-use super::launch::{Argument, Launch};
+use super::launch::{Argument, Failure, Launch};
 use super::{Description, Ordinal, devices, prepare};
 use crate::program::Place;
 use crate::{Array, Base, DType, Error, Memory, Operand, Program};
@@ -25,6 +25,9 @@ pub(crate) struct Value {
     block: Arc<Block>,
 }
 
+/// The prelude's `Failure`.
+type Record = [u64; 4];
+
 /// A program whose functions are compiled.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -33,7 +36,11 @@ pub(crate) struct Loaded {
     externs: Vec<Slot>,
     arena: usize,
     scratch: usize,
-    graph: Option<(Vec<u64>, Graph)>,
+    /// How many launches there are up to the last that can fail, and the words of each step's failure.
+    guarded: usize,
+    failures: Vec<(usize, Failure)>,
+    /// Addresses, and what was recorded with them: the guarded launches and the others.
+    graphs: Option<(Vec<u64>, Vec<Graph>)>,
 }
 
 /// A launch with its function. Arguments are kept as the words that the driver reads.
@@ -75,7 +82,8 @@ pub(crate) struct Executor {
     stream: Stream,
     arena: Block,
     scratch: Block,
-    failures: Block,
+    /// The record of the first index out of range of a run.
+    failure: Block,
     staging: Pinned,
     /// Copies out of the staging memory, or kernels, may be under way.
     pending: bool,
@@ -94,7 +102,7 @@ impl Executor {
             stream: Stream::new(&context)?,
             arena: Block::new(&context, 0, "the arena")?,
             scratch: Block::new(&context, 0, "scratch")?,
-            failures: Block::new(&context, 0, "failures")?,
+            failure: Block::new(&context, size_of::<Record>(), "failures")?,
             staging: Pinned::new(&context, 0)?,
             context,
             pending: false,
@@ -104,10 +112,12 @@ impl Executor {
     pub(crate) fn load(&mut self, program: &Program) -> Result<Loaded, Error> {
         self.context.bind()?;
         let mut launches: Vec<(usize, Launch)> = Vec::new();
+        let mut failures = Vec::new();
         let mut scratch = 0;
         for (number, step) in program.steps.iter().enumerate() {
             let prepared = prepare(step, self.device)?;
             scratch = scratch.max(prepared.scratch);
+            failures.extend(prepared.failure.map(|failure| (number, failure)));
             launches.extend(prepared.launches.into_iter().map(|launch| (number, launch)));
         }
         let sources: Vec<_> = launches.iter().map(|(_, launch)| launch.source.clone()).collect();
@@ -128,6 +138,7 @@ impl Executor {
                 all: None,
             })
         });
+        let guarded = launches.iter().rposition(|(_, launch)| launch.uses_failure()).map_or(0, |last| last + 1);
         let loaded = Loaded {
             ordinal: self.ordinal,
             externs: externs.collect::<Result<_, Error>>()?,
@@ -138,14 +149,16 @@ impl Executor {
                 .collect(),
             arena: program.arena,
             scratch,
-            graph: None,
+            guarded,
+            failures,
+            graphs: None,
         };
-        self.reserve(&loaded, program.steps.len())?;
+        self.reserve(&loaded)?;
         Ok(loaded)
     }
 
     /// Memory that grows to what a program needs. Others' graphs notice the new addresses.
-    fn reserve(&mut self, loaded: &Loaded, steps: usize) -> Result<(), Error> {
+    fn reserve(&mut self, loaded: &Loaded) -> Result<(), Error> {
         let grow = |block: &mut Block, bytes: usize, what: &str| {
             if block.bytes() < bytes {
                 // The old block goes first: both may not fit.
@@ -155,8 +168,7 @@ impl Executor {
             Ok::<(), Error>(())
         };
         grow(&mut self.arena, loaded.arena, "the arena")?;
-        grow(&mut self.scratch, loaded.scratch, "scratch")?;
-        grow(&mut self.failures, steps * size_of::<u64>(), "failures")
+        grow(&mut self.scratch, loaded.scratch, "scratch")
     }
 
     pub(crate) fn upload(&mut self, array: &Array) -> Result<Value, Error> {
@@ -185,8 +197,7 @@ impl Executor {
             return Err(Error::invalid("the program was loaded by another device"));
         }
         self.context.bind()?;
-        let count = loaded.steps.last().map_or(0, |ready| ready.step + 1);
-        self.reserve(loaded, count)?;
+        self.reserve(loaded)?;
         let mut bases = vec![self.arena.address(); loaded.externs.len() + 1];
         let mut transfers = Vec::with_capacity(loaded.externs.len());
         self.begin_staging(loaded)?;
@@ -203,9 +214,8 @@ impl Executor {
             let (wanted, given) = (loaded.externs.len(), transfers.len());
             return Err(Error::invalid(format!("the program has {wanted} externs, got memory for {given}")));
         }
-        let failures = loaded.steps.iter().any(|ready| ready.launch.uses_failure());
-        if failures {
-            self.stream.zero(self.failures.address(), self.failures.bytes())?;
+        if loaded.guarded > 0 {
+            self.stream.zero(self.failure.address(), self.failure.bytes())?;
         }
         self.pending = true;
         for step in 0..steps {
@@ -216,7 +226,7 @@ impl Executor {
             }
             self.step(loaded, &bases)?;
         }
-        self.finish(loaded, transfers, failures)
+        self.finish(loaded, transfers)
     }
 
     /// Makes room for all that travels to the device in this run, once nothing of an earlier run travels any more.
@@ -301,22 +311,40 @@ impl Executor {
         Ok(value.block.address())
     }
 
-    /// Enqueues all launches, as the graph of an earlier run if the addresses are the same.
+    /// Enqueues all launches, as the graphs of an earlier run if the addresses are the same. Launches after the last one that
+    /// can fail wait until it is known that none did: so a failing run changes no variable.
     fn step(&self, loaded: &mut Loaded, bases: &[u64]) -> Result<(), Error> {
-        if loaded.steps.is_empty() {
+        let mut key = bases.to_vec();
+        key.push(self.scratch.address());
+        if loaded.graphs.as_ref().is_none_or(|(known, _)| *known != key) {
+            let (guarded, others) = loaded.steps.split_at(loaded.guarded);
+            let parts = [guarded, others].into_iter().filter(|part| !part.is_empty());
+            let capture =
+                |part: &[Ready]| self.stream.capture(|| part.iter().try_for_each(|ready| self.launch(ready, bases)));
+            loaded.graphs = Some((key, parts.map(capture).collect::<Result<_, _>>()?));
+        }
+        let graphs = loaded.graphs.as_ref().map_or(&[][..], |(_, graphs)| graphs);
+        for (number, graph) in graphs.iter().enumerate() {
+            self.stream.replay(graph)?;
+            if number == 0 && loaded.guarded > 0 {
+                self.refuse_failure(loaded)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the launches that can fail, and says which index was out of range.
+    fn refuse_failure(&self, loaded: &Loaded) -> Result<(), Error> {
+        let mut record: Record = [0; 4];
+        self.stream.download(bytemuck::cast_slice_mut(&mut record), self.failure.address())?;
+        self.stream.synchronize()?;
+        let [element, index, step, _] = record;
+        if element == 0 {
             return Ok(());
         }
-        let mut key = bases.to_vec();
-        key.extend([self.scratch.address(), self.failures.address()]);
-        match &loaded.graph {
-            Some((known, graph)) if *known == key => self.stream.replay(graph),
-            _ => {
-                let graph =
-                    self.stream.capture(|| loaded.steps.iter().try_for_each(|ready| self.launch(ready, bases)))?;
-                let replayed = self.stream.replay(&graph);
-                loaded.graph = Some((key, graph));
-                replayed
-            }
+        match loaded.failures.iter().find(|(number, _)| *number as u64 == step) {
+            Some((_, failure)) => Err((failure.explain)(index as i64, failure.axis, failure.size)),
+            None => Err(Error::device("cuda: a step failed that cannot")),
         }
     }
 
@@ -325,7 +353,8 @@ impl Executor {
         let word = |argument: &Argument| match argument {
             Argument::Place(place) => place.address(bases),
             Argument::Scratch(offset) => self.scratch.address() + *offset as u64,
-            Argument::Failure => self.failures.address() + (ready.step * size_of::<u64>()) as u64,
+            Argument::Failure => self.failure.address(),
+            Argument::Step => ready.step as u64,
             Argument::I64(value) => *value as u64,
             // Structures hold no structures.
             Argument::Words(_) => 0,
@@ -341,30 +370,20 @@ impl Executor {
         self.stream.launch(&ready.function, *grid, *block, *shared, &mut pointers)
     }
 
-    /// Brings outputs back and looks whether an index was out of range.
-    fn finish(&mut self, loaded: &Loaded, transfers: Vec<Transfer<'_>>, failures: bool) -> Result<(), Error> {
-        let mut failed = vec![0u64; if failures { self.failures.bytes() / size_of::<u64>() } else { 0 }];
-        let mut wait = failures;
+    /// Brings outputs back.
+    fn finish(&mut self, loaded: &Loaded, transfers: Vec<Transfer<'_>>) -> Result<(), Error> {
+        let mut wait = false;
         for (slot, transfer) in loaded.externs.iter().zip(transfers) {
             if let (Transfer::Back(bytes), Some(block)) = (transfer, &slot.block) {
                 self.stream.download(bytes, block.address())?;
                 wait = true;
             }
         }
-        self.stream.download(bytemuck::cast_slice_mut(&mut failed), self.failures.address())?;
         if wait {
             self.stream.synchronize()?;
             self.pending = false;
         }
-        match failed.iter().position(|&word| word != 0) {
-            None => Ok(()),
-            Some(step) => {
-                let element = !failed[step];
-                Err(Error::index(format!(
-                    "cuda: step {step} of the program: the index of element {element} is out of range"
-                )))
-            }
-        }
+        Ok(())
     }
 }
 

@@ -9,6 +9,23 @@ pub(crate) struct Prepared {
     pub(crate) launches: Vec<Launch>,
     /// Bytes of scratch. Its content is lost between steps.
     pub(crate) scratch: usize,
+    /// What an index out of range means.
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Prepared {
+    /// Launches that cannot fail, without scratch.
+    pub(crate) fn of(launches: Vec<Launch>) -> Prepared {
+        Prepared { launches, ..Prepared::default() }
+    }
+}
+
+/// How an index out of range becomes an error: the words, and what they need beside the index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failure {
+    pub(crate) explain: fn(index: i64, axis: usize, size: usize) -> Error,
+    pub(crate) axis: usize,
+    pub(crate) size: usize,
 }
 
 /// One kernel launch.
@@ -64,9 +81,10 @@ pub(crate) enum Argument {
     Place(Place),
     /// An address in the step's scratch, as bytes from its start, a multiple of 256 for what is to be aligned so.
     Scratch(usize),
-    /// The address of the `unsigned long long` where the step says that an index is out of range: 0, or the complement of the
-    /// lowest element number that is wrong (so that `atomicMax` keeps the lowest).
+    /// The address of the run's `Failure`, as the prelude has it.
     Failure,
+    /// The step's number in its program, as `long long`.
+    Step,
     /// `long long`.
     I64(i64),
     /// A structure passed by value, of 8-byte members: any of the above.

@@ -19,11 +19,11 @@ mod tests;
 
 pub use driver::Description;
 pub(crate) use executor::{Executor, Loaded, Value};
-pub(crate) use launch::{Argument, Launch, PARAMETERS, Prepared, Source, grid_of};
+pub(crate) use launch::{Argument, Failure, Launch, PARAMETERS, Prepared, Source, grid_of};
 pub use report::report;
 pub(crate) use space::Space;
 
-use crate::{Error, Kernel, Step, custom, map, reduce, softmax};
+use crate::{Error, Kernel, Step, custom, gather, map, random, reduce, softmax};
 
 /// The number of a device, as the driver counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +58,11 @@ fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
         Kernel::Map(map) => map::cuda::prepare(map, step),
         Kernel::Softmax(softmax) => softmax::cuda::prepare(softmax, step),
         Kernel::Reduce(reduce) => reduce::cuda::prepare(reduce, step),
-        Kernel::Gemm(_)
-        | Kernel::Conv(_)
-        | Kernel::Pool(_)
-        | Kernel::Gather(_)
-        | Kernel::ScatterAdd(_)
-        | Kernel::Random(_) => Err(Error::device(format!("cuda has no kernel for {}", step.kernel.name()))),
+        Kernel::Gather(gather) => gather::cuda::prepare_gather(gather, step),
+        Kernel::ScatterAdd(scatter) => gather::cuda::prepare_scatter_add(scatter, step),
+        Kernel::Random(random) => random::cuda::prepare(random, step),
+        Kernel::Gemm(_) | Kernel::Conv(_) | Kernel::Pool(_) => {
+            Err(Error::device(format!("cuda has no kernel for {}", step.kernel.name())))
+        }
     }
 }

@@ -15,6 +15,46 @@ struct bf16 { unsigned short bits; };
 
 #define FN static __device__ __forceinline__
 
+// The offset of the element with row-major number `number`.
+template <int RANK, class Number> FN i64 offset_of(Number number, const i64* size, const i64* stride) {
+    i64 offset = 0;
+    for (int axis = RANK - 1; axis > 0; axis--) {
+        offset += (i64)(number % (Number)size[axis]) * stride[axis];
+        number /= (Number)size[axis];
+    }
+    return offset + (i64)number * stride[0];
+}
+
+// How many of the ascending `keys` are below `key`.
+FN i64 first_not_below(const u64* keys, i64 count, u64 key) {
+    i64 low = 0;
+    while (low < count) {
+        const i64 middle = low + (count - low) / 2;
+        if (keys[middle] < key) low = middle + 1; else count = middle;
+    }
+    return low;
+}
+
+// The first failure of a run, of which there is one record: the complement of the lowest element number whose index is out of
+// range (0: none), that index, and the program's step. Once a step has settled it, no other step touches it.
+struct Failure {
+    u64 element;
+    i64 index;
+    u64 step, settled;
+};
+
+// Whether this step, or one before it, has failed: then nothing is written. The first thread settles the record, if this step
+// has found out: `indices` are those that the step has looked through.
+FN bool has_failed(Failure* failure, i64 step, const i64* indices) {
+    const u64 element = failure->element;
+    if (element && blockIdx.x == 0 && threadIdx.x == 0 && !failure->settled) {
+        failure->index = indices[~element];
+        failure->step = (u64)step;
+        failure->settled = 1;
+    }
+    return element != 0;
+}
+
 // Several elements that lie side by side and are moved together, at most 16 bytes at a time.
 template <class T, int N> struct alignas(sizeof(T) * N > 16 ? 16 : sizeof(T) * N) Pack { T at[N]; };
 

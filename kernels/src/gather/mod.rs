@@ -3,6 +3,8 @@
 #[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 pub(crate) mod reference;
 
 /// Rows of the first input along `axis`, as NumPy's `take`.

@@ -63,7 +63,7 @@ pub(crate) fn prepare(map: &Map, step: &Step) -> Result<Prepared, Error> {
     let words = 2 + rank + (taken + given) + (taken + given + axes.len()) * rank;
     let most = (PARAMETERS / (words * size_of::<u64>())).max(1);
     let launches = segments.chunks(most).map(|segments| launch(expr, &axes, rank, segments));
-    Ok(Prepared { launches: launches.collect::<Result<_, _>>()?, scratch: 0 })
+    Ok(Prepared::of(launches.collect::<Result<_, _>>()?))
 }
 
 /// The axes whose indices an expression uses.

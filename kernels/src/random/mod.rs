@@ -20,6 +20,8 @@ use std::convert::Infallible;
 #[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 pub(crate) mod reference;
 
 /// What a [`Random`] draws.

@@ -85,14 +85,14 @@ pub(crate) fn prepare(reduce: &Reduce, step: &Step) -> Result<Prepared, Error> {
     let blocks = results.div_ceil(THREADS / deal.lanes);
     let segments = (BUSY / blocks).min(deal.places / (deal.lanes * WORTHWHILE)).max(1);
     if segments == 1 {
-        return Ok(Prepared { launches: vec![plan.launch(Stage::Whole, deal)?], scratch: 0 });
+        return Ok(Prepared::of(vec![plan.launch(Stage::Whole, deal)?]));
     }
     deal.segment = deal.places.div_ceil(segments).next_multiple_of(deal.lanes);
     let segments = deal.places.div_ceil(deal.segment);
     // Accumulators lie in rows of results.
     let last = Deal::new(results >= 32, segments, results);
     let launches = vec![plan.launch(Stage::First, deal)?, plan.launch(Stage::Last, last)?];
-    Ok(Prepared { launches, scratch: segments * results * plan.accumulator() })
+    Ok(Prepared { launches, scratch: segments * results * plan.accumulator(), failure: None })
 }
 
 impl Deal {

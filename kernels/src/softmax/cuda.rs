@@ -92,5 +92,5 @@ pub(crate) fn prepare(softmax: &Softmax, step: &Step) -> Result<Prepared, Error>
         shared: shared as u32,
         arguments: vec![Argument::Words(words)],
     };
-    Ok(Prepared { launches: vec![launch], scratch: 0 })
+    Ok(Prepared::of(vec![launch]))
 }

@@ -15,15 +15,7 @@ struct Rows {
     i64 size[RANK], stride[RANK];
 };
 
-FN const T* row_of(const Rows& r, i64 row) {
-    u64 rest = (u64)row;
-    const T* x = r.x;
-    for (int axis = RANK - 1; axis > 0; axis--) {
-        x += (i64)(rest % (u64)r.size[axis]) * r.stride[axis];
-        rest /= (u64)r.size[axis];
-    }
-    return x + (i64)rest * r.stride[0];
-}
+FN const T* row_of(const Rows& r, i64 row) { return r.x + offset_of<RANK>((u64)row, r.size, r.stride); }
 
 // The largest element met, and the sum of e^(x - largest).
 struct Partial { A max, sum; };
