@@ -72,12 +72,15 @@ FN Acc fold(Acc a, Acc b) {{ return {{ {fold}(a.value, b.value) }}; }}
 FN V value_of(Acc a) {{ return a.value; }}"
             );
         }
-        // Lanes are interleaved, so among equals the earlier one is told by its number.
+        // Lanes are interleaved, so among equals the earlier one is told by its number. No bytes are left to padding, which
+        // would travel through memory unwritten.
+        let (fill, zero) = if dtype.size() == 8 { ("", "") } else { ("u32 fill; ", " 0,") };
+        let held = if dtype.size() == 1 { "i32" } else { "V" };
         format!(
-            "struct Acc {{ V value; i64 at; }};
+            "struct Acc {{ {held} value; {fill}i64 at; }};
 #define NOWHERE 0x7fffffffffffffffll
-FN Acc neutral() {{ return {{ (V){neutral}, NOWHERE }}; }}
-FN Acc acc_of(V value, i64 at) {{ return {{ value, at }}; }}
+FN Acc neutral() {{ return {{ (V){neutral},{zero} NOWHERE }}; }}
+FN Acc acc_of(V value, i64 at) {{ return {{ value,{zero} at }}; }}
 FN Acc fold(Acc a, Acc b) {{
     const bool nan_a = a.value != a.value, nan_b = b.value != b.value;
     const bool same = a.value == b.value || (nan_a && nan_b);
