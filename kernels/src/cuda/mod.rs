@@ -9,6 +9,7 @@ mod cache;
 mod compile;
 mod driver;
 mod executor;
+mod finish;
 mod launch;
 mod nvrtc;
 mod report;
@@ -16,14 +17,17 @@ pub(crate) mod source;
 mod space;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tiles;
 
 pub use driver::Description;
 pub(crate) use executor::{Executor, Loaded, Value};
+pub(crate) use finish::Finish;
 pub(crate) use launch::{Argument, Failure, Launch, PARAMETERS, Prepared, Source, grid_of};
 pub use report::report;
 pub(crate) use space::Space;
+pub(crate) use tiles::{Partials, Product, Way};
 
-use crate::{Error, Kernel, Step, custom, gather, map, random, reduce, softmax};
+use crate::{Error, Kernel, Step, custom, gather, gemm, map, random, reduce, softmax};
 
 /// The number of a device, as the driver counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +65,8 @@ fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
         Kernel::Gather(gather) => gather::cuda::prepare_gather(gather, step),
         Kernel::ScatterAdd(scatter) => gather::cuda::prepare_scatter_add(scatter, step),
         Kernel::Random(random) => random::cuda::prepare(random, step),
-        Kernel::Gemm(_) | Kernel::Conv(_) | Kernel::Pool(_) => {
+        Kernel::Gemm(gemm) => gemm::cuda::prepare(gemm, step),
+        Kernel::Conv(_) | Kernel::Pool(_) => {
             Err(Error::device(format!("cuda has no kernel for {}", step.kernel.name())))
         }
     }

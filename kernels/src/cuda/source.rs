@@ -6,6 +6,12 @@ use std::fmt::Write;
 /// Types and operators that every kernel begins with.
 pub(crate) const PRELUDE: &str = include_str!("prelude.cu");
 
+/// The axes whose indices an expression uses.
+pub(crate) fn indices(expr: &Expr) -> Vec<u32> {
+    let axis = |scalar: &Scalar| if let Scalar::Index(axis) = scalar { Some(*axis) } else { None };
+    expr.body().iter().filter_map(axis).collect()
+}
+
 /// The statements that compute an expression: `const f32 v2 = op_add(v0, v1);` and so on. `input` and `index` say how a stored
 /// element of an input and the index along an axis are written; [`result`] how a result is.
 pub(crate) fn statements(expr: &Expr, input: impl Fn(u32) -> String, index: impl Fn(u32) -> String) -> String {

@@ -5,6 +5,8 @@ use crate::Expr;
 #[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 pub(crate) mod reference;
 
 /// `C = A B` for each matrix of a batch, then an epilogue.

@@ -11,7 +11,7 @@
 //! parameters; the text depends on the expression, on the number of axes and segments, and on how operands lie.
 
 use crate::cuda::{Argument, Launch, PARAMETERS, Prepared, Source, Space, grid_of, source};
-use crate::{Error, Expr, Map, Operand, Scalar, Step};
+use crate::{Error, Expr, Map, Operand, Step};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ struct Segment<'a> {
 pub(crate) fn prepare(map: &Map, step: &Step) -> Result<Prepared, Error> {
     let expr = &map.expr;
     let (taken, given) = (expr.inputs().len(), expr.outputs().len());
-    let axes = indices(expr);
+    let axes = source::indices(expr);
     let mut segments = Vec::new();
     for number in 0..map.segments {
         let inputs = step.inputs[number * taken..(number + 1) * taken].iter();
@@ -64,17 +64,6 @@ pub(crate) fn prepare(map: &Map, step: &Step) -> Result<Prepared, Error> {
     let most = (PARAMETERS / (words * size_of::<u64>())).max(1);
     let launches = segments.chunks(most).map(|segments| launch(expr, &axes, rank, segments));
     Ok(Prepared::of(launches.collect::<Result<_, _>>()?))
-}
-
-/// The axes whose indices an expression uses.
-fn indices(expr: &Expr) -> Vec<u32> {
-    let mut axes = Vec::new();
-    for scalar in expr.body() {
-        if let Scalar::Index(axis) = scalar {
-            axes.push(*axis);
-        }
-    }
-    axes
 }
 
 fn launch(expr: &Expr, axes: &[u32], rank: usize, segments: &[Segment<'_>]) -> Result<Launch, Error> {
