@@ -5,6 +5,8 @@ use crate::{Expr, Slide};
 #[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 pub(crate) mod reference;
 
 /// Two-dimensional convolution (as everywhere in the field, cross-correlation: the filter is not flipped), or one of its

@@ -27,7 +27,7 @@ pub use report::report;
 pub(crate) use space::Space;
 pub(crate) use tiles::{Partials, Product, Way};
 
-use crate::{Error, Kernel, Step, custom, gather, gemm, map, random, reduce, softmax};
+use crate::{Error, Kernel, Step, conv, custom, gather, gemm, map, random, reduce, softmax};
 
 /// The number of a device, as the driver counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,7 @@ fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
         Kernel::ScatterAdd(scatter) => gather::cuda::prepare_scatter_add(scatter, step),
         Kernel::Random(random) => random::cuda::prepare(random, step),
         Kernel::Gemm(gemm) => gemm::cuda::prepare(gemm, step),
-        Kernel::Conv(_) | Kernel::Pool(_) => {
-            Err(Error::device(format!("cuda has no kernel for {}", step.kernel.name())))
-        }
+        Kernel::Conv(conv) => conv::cuda::prepare(conv, step),
+        Kernel::Pool(_) => Err(Error::device(format!("cuda has no kernel for {}", step.kernel.name()))),
     }
 }
