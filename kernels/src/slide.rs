@@ -42,12 +42,16 @@ impl Slide {
         first.min(end)..end
     }
 
+    /// What no sum in the arithmetic of windows over these sizes goes beyond.
+    pub(crate) fn reach(&self, positions: usize, taps: usize, pixels: usize) -> u128 {
+        let steps = |count: usize, step: usize| (count as u128).saturating_mul(step as u128);
+        let end = steps(positions, self.stride).saturating_add(steps(taps, self.dilation));
+        end.saturating_add(self.padding as u128).saturating_add(pixels as u128)
+    }
+
     /// Whether no arithmetic of windows over these sizes can overflow.
     pub(crate) fn fits(&self, positions: usize, taps: usize, pixels: usize) -> bool {
-        let reach = |steps: usize, step: usize| (steps as u128).saturating_mul(step as u128);
-        let end = reach(positions, self.stride).saturating_add(reach(taps, self.dilation));
-        let end = end.saturating_add(self.padding as u128).saturating_add(pixels as u128);
-        self.stride > 0 && self.dilation > 0 && end < isize::MAX as u128
+        self.stride > 0 && self.dilation > 0 && self.reach(positions, taps, pixels) < isize::MAX as u128
     }
 }
 

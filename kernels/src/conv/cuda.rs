@@ -16,16 +16,13 @@
 //! bandwidth, as pixels under several taps come from caches.
 
 use super::{Conv, ConvPass, ConvSizes};
-use crate::cuda::{Argument, Finish, Launch, Partials, Prepared, Product, Source, Way, source, tiles};
+use crate::cuda::{Argument, Finish, Launch, Partials, Prepared, Product, REACH, Source, Way, source, tiles, too_far};
 use crate::program::Place;
 use crate::{Error, Operand, Step};
 use std::sync::Arc;
 
 /// Groups with fewer channels on either side would leave tiles empty.
 const NARROW: usize = 16;
-
-/// Sums and coordinates of windows, positions and taps stay below, so that 32 bits are enough for them.
-const REACH: u128 = 1 << 30;
 
 /// Threads of a block of the kernels for narrow groups, and the filters that one block of the gradient has.
 const THREADS: usize = 256;
@@ -104,15 +101,10 @@ impl Geometry<'_> {
         let counted = if backward { pixels } else { positions };
         let count = |sizes: &[usize]| sizes.iter().fold(1u128, |product, &size| product.saturating_mul(size as u128));
         let (places, entries) = (count(&[images, counted[0], counted[1]]), count(&[taps[0], taps[1], deep_channels]));
-        let reach = (0..2).map(|i| {
-            let slide = &conv.slides[i];
-            let reach = |steps: usize, step: usize| steps as u128 * step as u128;
-            reach(positions[i], slide.stride) + reach(taps[i], slide.dilation) + (slide.padding + pixels[i]) as u128
-        });
+        let reach = (0..2).map(|i| conv.slides[i].reach(positions[i], taps[i], pixels[i]));
         let most = [places, entries, filters as u128, channels as u128].into_iter().chain(reach).max();
         if most.is_some_and(|most| most >= REACH) {
-            let (name, shape) = (conv.pass.name(), &a.layout.shape);
-            return Err(Error::device(format!("cuda: {name} counts up to 2^30, and {shape:?} goes beyond that")));
+            return Err(too_far(conv.pass.name(), &a.layout.shape));
         }
         let (m, k) = (places as usize, entries as usize);
         let forward = Geometry {
@@ -224,7 +216,7 @@ impl Geometry<'_> {
         let types = tiles::types(self.a.dtype, false);
         let text = [source::PRELUDE, &types, &self.defines(), &finish.text, IMAGES, include_str!("narrow.cu")];
         let launch = self.launch("narrow", &text, self.len().div_ceil(THREADS), words)?;
-        Ok(Prepared { launches: vec![launch], scratch: 0 })
+        Ok(Prepared::of(vec![launch]))
     }
 
     fn narrow_weights(&self, finish: &Finish, sums: Option<Place>) -> Result<Prepared, Error> {
@@ -256,6 +248,6 @@ impl Geometry<'_> {
         let launch = self.launch("narrow_weights", &text, rows * across * slices, words)?;
         let scratch = partials.as_ref().map_or(0, |partials| partials.scratch);
         let launches = std::iter::once(launch).chain(partials.map(|partials| partials.launch)).collect();
-        Ok(Prepared { launches, scratch })
+        Ok(Prepared { launches, scratch, failure: None })
     }
 }

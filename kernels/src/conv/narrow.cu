@@ -3,7 +3,7 @@
 
 struct Parameters { Operands operands; i64 len, columns, groups, taps_down; Finish finish; };
 
-extern "C" __global__ void __launch_bounds__(256) narrow(const __grid_constant__ Parameters p) {
+extern "C" __global__ void __launch_bounds__(256, 4) narrow(const __grid_constant__ Parameters p) {
     const Operands& o = p.operands;
     const i64 flat = (i64)blockIdx.x * 256 + threadIdx.x;
     if (flat >= p.len) return;

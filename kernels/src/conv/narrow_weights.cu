@@ -22,7 +22,7 @@ FN SUM added_up(SUM (&shared)[WARPS][32], SUM sum) {
     return sum;
 }
 
-extern "C" __global__ void __launch_bounds__(32 * WARPS) narrow_weights(const __grid_constant__ Parameters p) {
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 4) narrow_weights(const __grid_constant__ Parameters p) {
     __shared__ SUM shared[WARPS][32];
     const Operands& o = p.operands;
     u32 rest = blockIdx.x;

@@ -27,7 +27,15 @@ pub use report::report;
 pub(crate) use space::Space;
 pub(crate) use tiles::{Partials, Product, Way};
 
-use crate::{Error, Kernel, Step, conv, custom, gather, gemm, map, random, reduce, softmax};
+use crate::{Error, Kernel, Step, conv, custom, gather, gemm, map, pool, random, reduce, softmax};
+
+/// Pixels, windows and what they reach over are counted in 32 bits by kernels on images, and stay below.
+pub(crate) const REACH: u128 = 1 << 30;
+
+/// The refusal of what goes beyond [`REACH`].
+pub(crate) fn too_far(name: &str, shape: &[usize]) -> Error {
+    Error::device(format!("cuda: {name} counts pixels and windows up to 2^30, and {shape:?} goes beyond that"))
+}
 
 /// The number of a device, as the driver counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +75,6 @@ fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
         Kernel::Random(random) => random::cuda::prepare(random, step),
         Kernel::Gemm(gemm) => gemm::cuda::prepare(gemm, step),
         Kernel::Conv(conv) => conv::cuda::prepare(conv, step),
-        Kernel::Pool(_) => Err(Error::device(format!("cuda has no kernel for {}", step.kernel.name()))),
+        Kernel::Pool(pool) => pool::cuda::prepare(pool, step),
     }
 }

@@ -5,6 +5,8 @@ use crate::{Expr, Slide};
 #[cfg(any(test, feature = "conformance"))]
 pub(crate) mod cases;
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 pub(crate) mod reference;
 
 /// Pooling over the windows of images, or one of the maps that its gradients are made of, then an epilogue.
