@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Seeds of schedules that a mutant must survive.
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 8;
 /// The compute capability whose PTX is changed.
 const ARCHITECTURE: u32 = 80;
 /// A mutant may take so many times the instructions of its original, and so many on top, before it counts as endless.

@@ -58,7 +58,18 @@ impl Size {
     }
 }
 
-const FEW: [Size; 1] = [Size::new([2, 5, 6, 3, 3], [3, 2, 1])];
+const FEW: [Size; 3] = [
+    Size::new([2, 5, 6, 3, 3], [3, 2, 1]),
+    Size::new([1, 12, 7, 4, 2], [3, 1, 1]),
+    // Rows and columns between the windows belong to none.
+    Size::new([1, 7, 6, 1, 2], [2, 3, 0]),
+];
+/// Sizes for which kernels may have shorter ways.
+const NARROW: [Size; 3] = [
+    Size::new([1, 5, 3, 2, 1], [1, 1, 0]),
+    Size::new([1, 3, 3, 1, 1], [1, 1, 0]),
+    Size::new([1, 2, 2, 0, 2], [1, 1, 0]),
+];
 const MORE: [Size; 5] = [
     Size::new([1, 1, 1, 1, 1], [1, 1, 0]),
     Size::new([1, 7, 7, 1, 2], [3, 1, 1]),
@@ -70,7 +81,8 @@ const MORE: [Size; 5] = [
 type Launch<'a> = &'a dyn Fn(&mut Bench, Size, [crate::plain::Buffer; 4]) -> Ran;
 
 fn convolution(bench: &mut Bench, name: &str, launch: Launch<'_>) -> Ran {
-    each(bench, &FEW, &MORE, |bench, size| {
+    let few = [&FEW[..], &NARROW].concat();
+    each(bench, &few, &MORE, |bench, size| {
         let (channels, outputs) = (size.channels, size.outputs);
         let taps = size.kernel * size.kernel * channels;
         let numbers = &mut bench.numbers;
@@ -105,7 +117,7 @@ pub(super) fn direct(bench: &mut Bench) -> Ran {
 pub(super) fn implicit(bench: &mut Bench) -> Ran {
     convolution(bench, "conv_implicit", &|bench, size, [x, w, bias, y]| {
         // For division by multiplication; a division by 1 does not use it.
-        let factor = |divisor: usize| ((1_u64 << 32) / divisor as u64 + 1) as u32;
+        let factor = |divisor: usize| ((1_u64 << 32) / divisor.max(1) as u64 + 1) as u32;
         let (by_channels, by_kernel) = (factor(size.channels), factor(size.kernel));
         let shape = Shape::new([blocks(size.pixels(), 16), blocks(size.outputs, 16), 1], [64, 1, 1]);
         bench.launch("conv_implicit", shape, &[&x, &w, &bias, &y, &size.convolution(), &by_channels, &by_kernel])

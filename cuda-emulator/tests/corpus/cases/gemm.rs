@@ -24,19 +24,19 @@ fn single(bench: &mut Bench, kernel: &str, size: Size) -> Ran {
 
 pub(super) fn gemm(bench: &mut Bench) -> Ran {
     let more = [(1, 1, 1), (7, 31, 1), (33, 7, 65), (65, 33, 31)];
-    each(bench, &[(17, 19, 11)], &more, |bench, size| single(bench, "gemm", size))
+    each(bench, &[(28, 19, 11), (5, 13, 3), (2, 3, 0)], &more, |bench, size| single(bench, "gemm", size))
 }
 
 pub(super) fn gemm_async(bench: &mut Bench) -> Ran {
     let more = [(1, 1, 1), (7, 31, 1), (33, 7, 65), (65, 33, 31)];
-    each(bench, &[(17, 19, 35)], &more, |bench, size| single(bench, "gemm_async", size))?;
+    each(bench, &[(28, 19, 33), (5, 13, 3), (2, 3, 0)], &more, |bench, size| single(bench, "gemm_async", size))?;
     let more = [(1, 4, 4), (7, 32, 8), (33, 68, 20)];
-    each(bench, &[(17, 20, 36)], &more, |bench, size| single(bench, "gemm_async16", size))
+    each(bench, &[(28, 20, 36), (5, 12, 4), (2, 4, 0)], &more, |bench, size| single(bench, "gemm_async16", size))
 }
 
 pub(super) fn gemm_f64(bench: &mut Bench) -> Ran {
     let more = [(1, 1, 1), (7, 31, 1), (33, 7, 65), (65, 33, 31)];
-    each(bench, &[(9, 11, 13)], &more, |bench, size @ (m, n, k)| {
+    each(bench, &[(9, 11, 13), (2, 3, 0)], &more, |bench, size @ (m, n, k)| {
         let mut reals = |count: usize| (0..count).map(|_| bench.numbers.real()).collect::<Vec<f64>>();
         let (a, b, c, alpha, beta) = (reals(m * k), reals(n * k), reals(m * n), 0.75, -1.5);
         let (from_a, from_b, to) = (bench.buffer(&a)?, bench.buffer(&b)?, bench.buffer(&c)?);

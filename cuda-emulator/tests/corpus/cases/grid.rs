@@ -5,7 +5,7 @@ use crate::bench::{Bench, F32, Failure, Near, Shape, near, same};
 
 pub(super) fn last_block(bench: &mut Bench) -> Ran {
     let more = [(1, 1), (7, 2), (31, 3), (65, 1), (127, 7), (1000, 5), (3001, 70)];
-    each(bench, &[(190, 3)], &more, |bench, (n, blocks)| {
+    each(bench, &[(430, 3), (70, 67)], &more, |bench, (n, blocks)| {
         let x = bench.numbers.f32s(n);
         let (from, partial) = (bench.buffer(&x)?, bench.empty::<f32>(blocks)?);
         let (done, to) = (bench.buffer(&[0_u32])?, bench.empty::<f32>(1)?);
@@ -38,7 +38,8 @@ pub(super) fn scan(bench: &mut Bench) -> Ran {
 }
 
 pub(super) fn grid_barrier(bench: &mut Bench) -> Ran {
-    each(bench, &[(70, 2, 3)], &[(1, 1, 1), (7, 3, 2), (33, 2, 1), (127, 5, 6)], |bench, (n, blocks, steps)| {
+    let more = [(1, 1, 1), (7, 3, 2), (127, 5, 6)];
+    each(bench, &[(70, 2, 3), (33, 2, 1), (5, 1, 0)], &more, |bench, (n, blocks, steps)| {
         let begin = bench.numbers.f32s(n);
         let (x, y, arrived) = (bench.buffer(&begin)?, bench.empty::<f32>(n)?, bench.buffer(&[0_u32])?);
         let shape = Shape { cooperative: true, ..Shape::rows(blocks, 32) };
