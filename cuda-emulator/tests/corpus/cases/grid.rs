@@ -5,7 +5,7 @@ use crate::bench::{Bench, F32, Failure, Near, Shape, near, same};
 
 pub(super) fn last_block(bench: &mut Bench) -> Ran {
     let more = [(1, 1), (7, 2), (31, 3), (65, 1), (127, 7), (1000, 5), (3001, 70)];
-    each(bench, &[(430, 3), (70, 67)], &more, |bench, (n, blocks)| {
+    each(bench, &[(430, 3), (4230, 67)], &more, |bench, (n, blocks)| {
         let x = bench.numbers.f32s(n);
         let (from, partial) = (bench.buffer(&x)?, bench.empty::<f32>(blocks)?);
         let (done, to) = (bench.buffer(&[0_u32])?, bench.empty::<f32>(1)?);

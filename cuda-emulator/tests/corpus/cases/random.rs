@@ -32,7 +32,7 @@ pub(super) fn philox(bench: &mut Bench) -> Ran {
     let to = bench.empty::<u32>(12)?;
     bench.launch("philox_blocks", Shape::rows(1, 32), &[&counters, &keys, &to, &3_i32])?;
     same("philox", &bench.read::<u32>(to)?, &KNOWN.map(|known| known.2).concat())?;
-    each(bench, &[70, 33, 7], &[1, 31, 127, 1000], |bench, n: usize| {
+    each(bench, &[70, 33, 7, 8], &[1, 31, 127, 1000], |bench, n: usize| {
         let seed = 0x0123_4567_89ab_cdef_u64;
         let to = bench.empty::<f32>(n)?;
         bench.launch("philox_uniform", Shape::rows(n.div_ceil(128), 32), &[&to, &(n as i32), &seed])?;

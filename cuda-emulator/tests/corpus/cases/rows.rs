@@ -9,7 +9,7 @@ pub(super) fn softmax(bench: &mut Bench) -> Ran {
         let mut x: Vec<f32> = bench.numbers.f32s(rows * columns).iter().map(|x| x * 8.0).collect();
         // In every other row one is so great that all goes wrong if a lane does not see it.
         for row in x.chunks_mut(columns).skip(1).step_by(2) {
-            row[32.min(columns - 1)] += 200.0;
+            row[columns - 1] += 200.0;
         }
         let (from, to) = (bench.buffer(&x)?, bench.empty::<f32>(x.len())?);
         let shape = Shape::new([blocks(rows, 4), 1, 1], [32, 4, 1]);
