@@ -32,8 +32,10 @@ fn right_everywhere(case: &Case) {
 
 fn quiet_under_all_schedules(case: &Case) {
     let Some(compiler) = for_tests(Compiler::find()).unwrap() else { return };
-    let ptx = case.ptx(&compiler, 80);
-    (0..SEEDS).for_each(|seed| run(case, &ptx, 80, seed, 1, Sizes::Few));
+    for architecture in architectures(case) {
+        let ptx = case.ptx(&compiler, architecture);
+        (0..SEEDS).for_each(|seed| run(case, &ptx, architecture, seed, 1, Sizes::Few));
+    }
 }
 
 /// A test of each case, named after it, so that they run side by side.
