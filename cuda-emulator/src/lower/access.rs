@@ -59,12 +59,14 @@ impl Access {
             policy: false,
             words: Vec::new(),
         };
+        let mut scoped = false;
         for part in &opcode.parts {
             if let Some(space) = space(part) {
                 access.space = space;
                 access.parameter = space == Space::Param;
             } else if let Some(scope) = scope(part) {
                 access.scope = scope;
+                scoped = true;
             } else if let Some(ty) = Type::named(part).filter(|_| access.ty.is_none()) {
                 access.ty = Some(ty);
             } else {
@@ -85,6 +87,9 @@ impl Access {
                     other => access.words.push(other.to_owned()),
                 }
             }
+        }
+        if scoped && access.order == Order::Weak {
+            return invalid(0, "a scope stands beside an order");
         }
         Ok(access)
     }

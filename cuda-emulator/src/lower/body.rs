@@ -140,13 +140,12 @@ impl<'a> Body<'a, '_> {
         if variable.initializer.is_some() {
             return unsupported(0, format!("a variable of a function that begins with a value: {name}"));
         }
-        let open = variable.dimensions.contains(&None);
         let place = match variable.space.as_str() {
-            "local" | "param" if !open => {
+            "local" | "param" => {
                 let shape = shape(variable)?;
                 Place::Frame { offset: self.frame_room(shape.bytes, shape.align)?, bytes: shape.bytes as u32 }
             }
-            "shared" if open || variable.linkage == ptx::Linkage::Extern => Place::DynamicShared,
+            "shared" if variable.linkage == ptx::Linkage::Extern => Place::DynamicShared,
             "shared" => match self.shared.next() {
                 Some(offset) => Place::Shared(*offset),
                 None => return invalid(0, format!("the shared variable {name} has no place")),

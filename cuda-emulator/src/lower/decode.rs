@@ -30,6 +30,11 @@ impl<'a> Body<'a, '_> {
         let Instruction { opcode, operands, .. } = instruction;
         let newer = NEWER.iter().find(|it| it.0 == opcode.name && it.1.is_none_or(|part| opcode.has(part)));
         self.requires(newer.map_or(0, |it| it.2))?;
+        let control = matches!(opcode.name.as_str(), "bra" | "brx" | "call" | "ret" | "exit" | "trap");
+        let idx = opcode.name == "brx";
+        if control && (!opcode.parts.iter().all(|it| it == "uni" || (idx && it == "idx")) || idx != opcode.has("idx")) {
+            return unsupported(0, "the instruction is not known to the emulator");
+        }
         let op = match opcode.name.as_str() {
             "mov" => self.mov(opcode, operands)?,
             "ld" | "ldu" => self.load(opcode, operands)?,

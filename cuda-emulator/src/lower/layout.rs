@@ -64,7 +64,7 @@ pub(super) fn shape(variable: &Variable) -> Result<Shape, Error> {
         let size = match (size, &variable.initializer) {
             (Some(size), _) => *size,
             (None, Some(Initializer::List(items))) if at == 0 => items.len() as u64,
-            (None, _) if at == 0 => 0,
+            (None, None) if at == 0 && variable.linkage == Linkage::Extern => 0,
             (None, _) => return invalid(0, format!("a size is missing in the array {}", short(&variable.name))),
         };
         bytes = match bytes.checked_mul(size).filter(|&it| it <= MAX_VARIABLE) {

@@ -54,9 +54,9 @@ struct Uses<'a> {
     indirect: bool,
 }
 
-/// Whether a shared variable is the open array: its size is not known here.
+/// Whether a shared variable is the open array: its size is the launch's business.
 fn is_open(variable: &Variable) -> bool {
-    variable.linkage == Linkage::Extern || variable.dimensions.first() == Some(&None)
+    variable.linkage == Linkage::Extern
 }
 
 /// Places all shared variables. Those of the module get their names.
