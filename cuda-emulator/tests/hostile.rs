@@ -157,6 +157,14 @@ fn mutant(random: &mut Random, text: &str) -> String {
 }
 
 #[test]
+fn the_texts_themselves_are_programs() {
+    for text in SAMPLES {
+        let program = run(text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(program.code.instructions.len() > 100 && program.functions.iter().any(|it| it.kernel.is_some()));
+    }
+}
+
+#[test]
 fn mutants_of_real_texts() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let (mut programs, mut errors) = (0, 0);
@@ -169,7 +177,8 @@ fn mutants_of_real_texts() {
             }
         }
     }
-    assert!(errors > 100, "{programs} programs, {errors} errors");
+    // Both must be met, or the mutants are too tame or too wild to try anything.
+    assert!(programs > 1000 && errors > 1000, "{programs} programs, {errors} errors");
 }
 
 fn kernel(body: &str) -> String {
