@@ -1,8 +1,8 @@
 //! From a syntax tree to what the machine runs: names are resolved, instructions are decoded into typed form, once.
 //!
-//! [`names`] knows what names mean, [`layout`] and [`shared`] where variables lie, [`body`] walks over a function, [`operand`]
-//! turns operands into sources and targets, and [`decode`] knows the instructions: arithmetic comes from [`crate::alu`], the others
-//! from [`access`], [`control`], [`warp`] and [`matrix`]. What ptxas refuses is refused here where it would change what runs: constants of
+//! `names` knows what names mean, `layout` and `shared` where variables lie, `body` walks over a function, `operand`
+//! turns operands into sources and targets, and `decode` knows the instructions: arithmetic comes from [`crate::alu`], the others
+//! from `access`, `control`, `warp` and `matrix`. What ptxas refuses is refused here where it would change what runs: constants of
 //! another kind than the instruction's, registers narrower than what is loaded, variables in another space than the access's.
 
 mod access;
