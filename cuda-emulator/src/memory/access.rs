@@ -34,7 +34,7 @@ impl Access<'_> {
             return self.strong_load(order, troubles);
         }
         let known = self.check_written(troubles);
-        if let Some(conflict) = self.note(&mut order.threads, false)
+        if let Some(conflict) = self.note(&mut order.threads, false, false)
             && known
         {
             self.report(order, troubles, conflict, None);
@@ -47,7 +47,7 @@ impl Access<'_> {
         if self.strength.order != Order::Weak {
             return self.strong_store(order, troubles, value);
         }
-        if let Some(conflict) = self.note(&mut order.threads, true) {
+        if let Some(conflict) = self.note(&mut order.threads, true, false) {
             self.report(order, troubles, conflict, Some(value));
         }
         self.chunk.store(self.offset, self.bytes, value)
@@ -92,7 +92,7 @@ impl Access<'_> {
 
     /// An asynchronous copy to these bytes begins.
     pub(super) fn begin_copy(&self, order: &mut BlockOrder) -> Option<Trouble> {
-        let conflict = self.note(&mut order.threads, true)?;
+        let conflict = self.note(&mut order.threads, true, false)?;
         self.race(order.blind(), conflict, true, None)
     }
 
@@ -118,7 +118,11 @@ impl Access<'_> {
         let strong =
             Strong { thread: self.actor.thread as usize, address: self.address, strength: self.strength, touch };
         let mut found = None;
-        let value = order.strong(strong, self.shared, StrongWork { access: self, run, found: &mut found })?;
+        let value = order.strong(
+            strong,
+            self.shared,
+            StrongWork { access: self, run, update: touch == Touch::Update, found: &mut found },
+        )?;
         if let Some((conflict, wrote)) = found
             && known
         {
@@ -141,13 +145,13 @@ impl Access<'_> {
     }
 
     #[inline(always)]
-    fn note(&self, threads: &mut Threads, wrote: bool) -> Option<Conflict> {
+    fn note(&self, threads: &mut Threads, wrote: bool, update: bool) -> Option<Conflict> {
         if !self.checks.races {
             return None;
         }
         let class = Class::of(self.strength, wrote);
         let who = (self.actor.thread, self.actor.pc);
-        threads.access(self.chunk.shadow(), self.offset, self.bytes, who, (self.tag, class))
+        threads.access(self.chunk.shadow(), (self.offset, self.bytes), who, (self.tag, class, update))
     }
 
     #[cold]
@@ -190,6 +194,8 @@ impl Access<'_> {
 struct StrongWork<'a, F> {
     access: &'a Access<'a>,
     run: F,
+    /// It reads what it overwrites.
+    update: bool,
     found: &'a mut Option<(Conflict, bool)>,
 }
 
@@ -199,7 +205,7 @@ impl<F: FnMut() -> Option<(u64, bool)>> Work for StrongWork<'_, F> {
     }
 
     fn note(&mut self, threads: &mut Threads, wrote: bool) {
-        *self.found = self.access.note(threads, wrote).map(|it| (it, wrote));
+        *self.found = self.access.note(threads, wrote, self.update).map(|it| (it, wrote));
     }
 }
 
@@ -208,7 +214,7 @@ fn words(class: Class) -> &'static str {
         Class::None => "an access",
         Class::WeakRead => "a weak read",
         Class::WeakWrite => "a weak write",
-        Class::Read => "a strong read",
+        Class::Read | Class::Observer => "a strong read",
         Class::Write => "a strong write",
         Class::BlockRead => "a strong read of block scope",
         Class::BlockWrite => "a strong write of block scope",

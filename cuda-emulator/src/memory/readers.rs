@@ -33,12 +33,14 @@ pub(super) struct Part {
     /// The classes of this part and the rest, a bit each.
     pub(super) classes: u8,
     parts: u8,
+    /// Whether there were more.
+    pub(super) forgot: bool,
     pub(super) rest: SetId,
 }
 
 /// The sets of one block since its last barrier of all threads: that barrier orders all members of earlier sets before all
 /// that follows in the block.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Sets {
     /// The number of the first set that is kept.
     base: u32,
@@ -88,6 +90,22 @@ impl Sets {
         to
     }
 
+    /// Whether a set has forgotten members.
+    pub(super) fn forgot(&self, set: SetId) -> bool {
+        self.part(set).is_some_and(|it| it.forgot)
+    }
+
+    /// The members of a set that are wanted, observers as plain strong reads.
+    pub(super) fn demoted(&mut self, set: SetId, wanted: impl Fn(Record) -> bool) -> SetId {
+        let (mut members, mut at) = (Vec::new(), set);
+        while let Some(part) = self.part(at) {
+            let record = |thread| Record::new(0, 0, thread, part.time, part.class).demoted();
+            members.extend(part.threads().map(record).filter(|it| wanted(*it)));
+            at = part.rest;
+        }
+        members.into_iter().rev().fold(SetId(0), |set, record| self.with(set, record))
+    }
+
     #[cold]
     fn make(&mut self, set: SetId, record: Record) -> SetId {
         let (time, class) = (record.time(), record.class());
@@ -115,9 +133,22 @@ impl Sets {
                 latest: part.latest.max(time),
                 classes: part.classes | class.bit(),
                 parts: part.parts + 1,
+                forgot: part.forgot,
                 rest: set,
             },
-            _ => Part { time, class, members: [0; 32], latest: time, classes: class.bit(), parts: 1, rest: SetId(0) },
+            part => {
+                let forgot = part.is_some();
+                Part {
+                    time,
+                    class,
+                    members: [0; 32],
+                    latest: time,
+                    classes: class.bit(),
+                    parts: 1,
+                    forgot,
+                    rest: SetId(0),
+                }
+            }
         };
         if let Some(lanes) = new.members.get_mut(warp) {
             *lanes |= bit;

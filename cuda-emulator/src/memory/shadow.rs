@@ -34,6 +34,9 @@ pub(super) enum Class {
     /// A strong read of block scope: weak in the eyes of other blocks.
     BlockRead,
     BlockWrite,
+    /// A strong read that has read from the last write, which was strong. That write comes before all that comes after this
+    /// read, even where nothing was released and acquired.
+    Observer,
 }
 
 const CLASSES: [Class; 8] = [
@@ -44,7 +47,7 @@ const CLASSES: [Class; 8] = [
     Class::Write,
     Class::BlockRead,
     Class::BlockWrite,
-    Class::None,
+    Class::Observer,
 ];
 
 impl Class {
@@ -69,7 +72,7 @@ impl Class {
 
     const fn strong(self, same_block: bool) -> bool {
         match self {
-            Class::Read | Class::Write => true,
+            Class::Read | Class::Write | Class::Observer => true,
             Class::BlockRead | Class::BlockWrite => same_block,
             _ => false,
         }
@@ -81,30 +84,47 @@ impl Class {
         CONFLICTS[same_block as usize][self as usize] & other.bit() != 0
     }
 
-    /// Whether all that races with `other` races with this one too.
+    /// Whether all that races with `other` races with this one too. Where both are of one block, only threads of the block
+    /// count: what is kept for them is not seen by others. Nobody stands for an observer.
     #[inline]
-    pub(super) const fn covers(self, other: Class) -> bool {
-        let (mine, theirs) = (self as usize, other as usize);
-        CONFLICTS[0][theirs] & !CONFLICTS[0][mine] == 0 && CONFLICTS[1][theirs] & !CONFLICTS[1][mine] == 0
+    pub(super) const fn covers(self, other: Class, same_block: bool) -> bool {
+        COVERS[same_block as usize][self as usize] & other.bit() != 0
     }
-}
 
-impl Class {
-    /// Whether it covers all of a set of classes.
+    /// Whether it is strong in some eyes.
+    pub(super) const fn is_strong(self) -> bool {
+        self.strong(true)
+    }
+
+    /// Whether both are strong for each other.
+    pub(super) const fn is_strong_with(self, other: Class, same_block: bool) -> bool {
+        self.strong(same_block) && other.strong(same_block)
+    }
+
+    /// Whether it is a read that observes nothing.
+    pub(super) const fn is_plain(self) -> bool {
+        !self.writes() && !matches!(self, Class::Observer)
+    }
+
+    /// Whether it covers all of a set of classes of its block.
     #[inline]
     pub(super) fn covers_all(self, classes: u8) -> bool {
-        COVERS[self as usize] & classes == classes
+        COVERS[1][self as usize] & classes == classes
     }
 }
 
-/// The classes that a class covers, a bit each.
-const COVERS: [u8; 8] = {
+/// The classes that a class covers, a bit each; in other blocks, and in the same.
+const COVERS: [[u8; 8]; 2] = [covers(false), covers(true)];
+
+const fn covers(same_block: bool) -> [u8; 8] {
     let mut table = [0; 8];
     let mut a = 1;
-    while a < 7 {
+    while a < 8 {
         let mut b = 1;
-        while b < 7 {
-            if CLASSES[a].covers(CLASSES[b]) {
+        while b < 8 {
+            let here = CONFLICTS[1][b] & !CONFLICTS[1][a];
+            let elsewhere = if same_block { 0 } else { CONFLICTS[0][b] & !CONFLICTS[0][a] };
+            if here | elsewhere == 0 && !matches!(CLASSES[b], Class::Observer) {
                 table[a] |= CLASSES[b].bit();
             }
             b += 1;
@@ -112,7 +132,7 @@ const COVERS: [u8; 8] = {
         a += 1;
     }
     table
-};
+}
 
 /// The classes that race with a class, a bit each; in other blocks, and in the same.
 const CONFLICTS: [[u8; 8]; 2] = [conflicts(false), conflicts(true)];
@@ -120,9 +140,9 @@ const CONFLICTS: [[u8; 8]; 2] = [conflicts(false), conflicts(true)];
 const fn conflicts(same_block: bool) -> [u8; 8] {
     let mut table = [0; 8];
     let mut a = 1;
-    while a < 7 {
+    while a < 8 {
         let mut b = 1;
-        while b < 7 {
+        while b < 8 {
             let (one, other) = (CLASSES[a], CLASSES[b]);
             let both_strong = one.strong(same_block) && other.strong(same_block);
             if (one.writes() || other.writes()) && !both_strong {
@@ -186,6 +206,16 @@ impl Record {
         (self.0 ^ me.0) & !THREAD == 0
     }
 
+    /// The same, as a read that has read from the last write.
+    pub(super) fn observer(self) -> Record {
+        Record(self.0 | Class::Observer as u64)
+    }
+
+    /// The same, as one that has not.
+    pub(super) fn demoted(self) -> Record {
+        if self.class() == Class::Observer { Record(self.0 & !7 | Class::Read as u64) } else { self }
+    }
+
     /// Thread, time and class.
     #[inline]
     pub(super) fn who(self) -> u32 {
@@ -193,7 +223,7 @@ impl Record {
     }
 }
 
-/// Accesses that are neither writes of weak order nor the last one.
+/// Accesses other than the last write and the last read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Earlier {
     None,
@@ -201,8 +231,8 @@ pub(super) enum Earlier {
     Set {
         block: u32,
         set: SetId,
-        /// Whether any of them wrote.
-        writes: bool,
+        /// Whether all of them read and observed nothing.
+        plain: bool,
     },
     /// Of threads of several blocks: their residues. All in one way; of others nothing is kept.
     Blocks {
@@ -214,6 +244,15 @@ pub(super) enum Earlier {
 }
 
 impl Earlier {
+    /// Whether nobody among them wrote or observed.
+    pub(super) fn is_plain(self) -> bool {
+        match self {
+            Earlier::None | Earlier::Split => true,
+            Earlier::Set { plain, .. } => plain,
+            Earlier::Blocks { class, .. } => class.is_plain(),
+        }
+    }
+
     #[inline]
     fn decode(bits: u64, tag: u32) -> Earlier {
         if (bits >> 52) as u32 != tag {
@@ -223,7 +262,7 @@ impl Earlier {
             kind @ (0 | 1) => Earlier::Set {
                 block: (bits >> 30) as u32 & (BLOCKS - 1),
                 set: SetId(bits as u32 & (SetId::END - 1)),
-                writes: kind == 1,
+                plain: kind == 0,
             },
             2 => Earlier::Blocks {
                 residues: bits & ((1 << RESIDUES) - 1),
@@ -237,7 +276,7 @@ impl Earlier {
     fn encode(self, tag: u32) -> u64 {
         let (kind, payload) = match self {
             Earlier::None => return 0,
-            Earlier::Set { block, set, writes } => (u64::from(writes), u64::from(block) << 30 | u64::from(set.0)),
+            Earlier::Set { block, set, plain } => (u64::from(!plain), u64::from(block) << 30 | u64::from(set.0)),
             Earlier::Blocks { residues, class } => (2, residues | (class as u64) << RESIDUES),
             Earlier::Split => (3, 0),
         };
@@ -249,11 +288,11 @@ impl Earlier {
 #[derive(Debug, Default)]
 #[repr(align(32))]
 pub(super) struct Cell {
-    /// The last weak write; perhaps a strong one, see the checker.
+    /// The last write.
     write: AtomicU64,
-    /// The last other access since then.
+    /// The last read since then.
     last: AtomicU64,
-    /// The other accesses since then that are not all ordered before `last`.
+    /// Other accesses that are not ordered before these, or that race with more than they do.
     earlier: AtomicU64,
     write_pc: AtomicU32,
     last_pc: AtomicU32,

@@ -94,7 +94,7 @@ impl Threads {
 
     /// Whether the thread knows of an access of this launch.
     #[inline]
-    pub(super) fn knows(&self, thread: usize, all: u32, record: Record) -> bool {
+    pub(super) fn thread_knows(&self, thread: usize, all: u32, record: Record) -> bool {
         if record.block() == self.block {
             record.time() <= all
                 || record.thread() as usize == thread
