@@ -68,27 +68,35 @@ impl<F: Format + Copy, const AT: u32, const FTZ: bool> Ordered for Short<F, AT, 
 
 /// Two numbers side by side.
 trait Both {
-    type Format: Format;
     type Low: Ordered;
     type High: Ordered;
 }
 
 impl<F: Format + Copy, const FTZ: bool> Both for (Short<F, 0, FTZ>, Short<F, 16, FTZ>) {
-    type Format = F;
     type Low = Short<F, 0, FTZ>;
     type High = Short<F, 16, FTZ>;
 }
 
-/// Whether the relation holds, or (`NOT`) does not.
-fn relate<T: Ordered, const HOLDS: u8, const NOT: bool>(sources: [&Lanes; 4], result: &mut Lanes) {
+/// Whether the relation holds.
+#[inline(never)]
+#[allow(clippy::eq_op, reason = "what is not equal to itself is NaN")]
+fn relate<T: Ordered, const HOLDS: u8>(sources: [&Lanes; 4], result: &mut Lanes) {
     for lane in LANES {
         let (a, b) = (T::value(sources[0][lane]), T::value(sources[1][lane]));
-        let unordered = a.partial_cmp(&a).is_none() | b.partial_cmp(&b).is_none();
-        let holds = (HOLDS & LESS != 0) & (a < b)
-            | (HOLDS & EQUAL != 0) & (a == b)
-            | (HOLDS & GREATER != 0) & (a > b)
-            | (HOLDS & UNORDERED != 0) & unordered;
-        result[lane] = u64::from(holds != NOT);
+        let mut holds = false;
+        if HOLDS & LESS != 0 {
+            holds |= a < b;
+        }
+        if HOLDS & EQUAL != 0 {
+            holds |= a == b;
+        }
+        if HOLDS & GREATER != 0 {
+            holds |= a > b;
+        }
+        if HOLDS & UNORDERED != 0 {
+            holds |= (a != a) | (b != b);
+        }
+        result[lane] = u64::from(holds);
     }
 }
 
@@ -114,15 +122,15 @@ fn spread(truth: u64, result: &mut Lanes) {
     }
 }
 
-fn setp<T: Ordered, const HOLDS: u8, const NOT: bool, const BOOL: u8>(sources: [&Lanes; 4], result: &mut Lanes) {
-    relate::<T, HOLDS, NOT>(sources, result);
+fn setp<T: Ordered, const HOLDS: u8, const BOOL: u8>(sources: [&Lanes; 4], result: &mut Lanes) {
+    relate::<T, HOLDS>(sources, result);
     if BOOL != ALONE {
         combine::<BOOL>(sources[2], result);
     }
 }
 
 fn set<T: Ordered, const HOLDS: u8, const BOOL: u8, const TRUTH: u64>(sources: [&Lanes; 4], result: &mut Lanes) {
-    setp::<T, HOLDS, false, BOOL>(sources, result);
+    setp::<T, HOLDS, BOOL>(sources, result);
     spread(TRUTH, result);
 }
 
@@ -141,62 +149,66 @@ struct Name<'a> {
     comparison: &'a str,
     ftz: &'a str,
     types: &'a str,
-    /// Whether `set` has results of 16 bits too.
-    short: bool,
+    /// Types of results of `set`, each with the place of its function.
+    results: &'a [(&'a str, usize)],
 }
 
-fn rows_of<T: Ordered, const HOLDS: u8, const BOOL: u8>(table: &mut Table, name: Name<'_>, logic: &str) {
-    let Name { comparison, ftz, types, short } = name;
-    let sources = if BOOL == ALONE { 2 } else { 3 };
-    let p: Compute = setp::<T, HOLDS, false, BOOL>;
-    let q: Compute = setp::<T, HOLDS, true, BOOL>;
-    table.row_two(&format!("setp.{comparison}{logic}{ftz}.{types}"), Class::Integer, (sources, p), q);
-    let mut row = |result: &str, compute: Compute| {
-        let names = format!("set.{comparison}{logic}{ftz}.{result}.{types}");
-        table.row(&names, Class::Integer, 0, (sources, compute));
-    };
-    row("{u32,s32}", set::<T, HOLDS, BOOL, 0xffff_ffff>);
-    row("f32", set::<T, HOLDS, BOOL, { F32::ONE }>);
-    row("f16", set::<T, HOLDS, BOOL, { F16::ONE }>);
-    row("bf16", set::<T, HOLDS, BOOL, { Bf16::ONE }>);
-    if short {
-        row("{u16,s16}", set::<T, HOLDS, BOOL, 0xffff>);
-    }
+/// The functions of one comparison: of `setp` both results, then of `set` by its result's type. Names are put to them elsewhere, in
+/// code that is there only once.
+type Functions = [Compute; 7];
+
+fn functions<T: Ordered, const HOLDS: u8, const ELSE: u8, const BOOL: u8>() -> Functions {
+    [
+        setp::<T, HOLDS, BOOL>,
+        setp::<T, ELSE, BOOL>,
+        set::<T, HOLDS, BOOL, 0xffff_ffff>,
+        set::<T, HOLDS, BOOL, { F32::ONE }>,
+        set::<T, HOLDS, BOOL, { F16::ONE }>,
+        set::<T, HOLDS, BOOL, { Bf16::ONE }>,
+        set::<T, HOLDS, BOOL, 0xffff>,
+    ]
 }
 
-fn rows_of_two<P: Both, const HOLDS: u8, const BOOL: u8>(table: &mut Table, name: Name<'_>, logic: &str) {
+fn functions_of_two<P: Both, const HOLDS: u8, const ELSE: u8, const BOOL: u8>() -> Functions {
+    let integer: Compute = set_two::<P, HOLDS, BOOL, 0xffff>;
+    [
+        setp::<P::Low, HOLDS, BOOL>,
+        setp::<P::High, HOLDS, BOOL>,
+        integer,
+        integer,
+        set_two::<P, HOLDS, BOOL, { F16::ONE }>,
+        set_two::<P, HOLDS, BOOL, { Bf16::ONE }>,
+        integer,
+    ]
+}
+
+fn add(table: &mut Table, name: Name<'_>, logic: &str, functions: Functions) {
     let Name { comparison, ftz, types, .. } = name;
-    let sources = if BOOL == ALONE { 2 } else { 3 };
-    let p: Compute = setp::<P::Low, HOLDS, false, BOOL>;
-    let q: Compute = setp::<P::High, HOLDS, false, BOOL>;
-    table.row_two(&format!("setp.{comparison}{logic}{ftz}.{types}"), Class::Half, (sources, p), q);
-    let mut row = |result: &str, compute: Compute| {
+    let sources = if logic.is_empty() { 2 } else { 3 };
+    let class = if name.results.len() == 2 { Class::Half } else { Class::Integer };
+    let [p, q, results @ ..] = functions;
+    table.row_two(&format!("setp.{comparison}{logic}{ftz}.{types}"), class, (sources, p), q);
+    for (result, compute) in name.results.iter().filter_map(|(result, at)| Some((result, results.get(*at)?))) {
         let names = format!("set.{comparison}{logic}{ftz}.{result}.{types}");
-        table.row(&names, Class::Half, 0, (sources, compute));
-    };
-    row("{u32,s32}", set_two::<P, HOLDS, BOOL, 0xffff>);
-    if P::Format::PRECISION == F16::PRECISION {
-        row(types, set_two::<P, HOLDS, BOOL, { F16::ONE }>);
-    } else {
-        row(types, set_two::<P, HOLDS, BOOL, { Bf16::ONE }>);
+        table.row(&names, class, 0, (sources, *compute));
     }
 }
 
 /// All comparisons of a list, each with all that may be done with the third source.
 macro_rules! comparisons {
-    ($rows:ident [$ty:ty] $table:ident, $name:expr; $($comparison:literal $holds:expr;)*) => {$({
+    ($functions:ident [$ty:ty] $table:ident, $name:expr, $all:expr; $($comparison:literal $holds:expr;)*) => {$({
         let name = Name { comparison: $comparison, ..$name };
-        $rows::<$ty, { $holds }, ALONE>($table, name, "");
-        $rows::<$ty, { $holds }, AND>($table, name, ".and");
-        $rows::<$ty, { $holds }, OR>($table, name, ".or");
-        $rows::<$ty, { $holds }, XOR>($table, name, ".xor");
+        add($table, name, "", $functions::<$ty, { $holds }, { $all & !($holds) }, ALONE>());
+        add($table, name, ".and", $functions::<$ty, { $holds }, { $all & !($holds) }, AND>());
+        add($table, name, ".or", $functions::<$ty, { $holds }, { $all & !($holds) }, OR>());
+        add($table, name, ".xor", $functions::<$ty, { $holds }, { $all & !($holds) }, XOR>());
     })*};
 }
 
 macro_rules! float_comparisons {
-    ($rows:ident [$ty:ty] $table:ident, $name:expr) => {
+    ($functions:ident [$ty:ty] $table:ident, $name:expr) => {
         comparisons! {
-            $rows [$ty] $table, $name;
+            $functions [$ty] $table, $name, LESS | EQUAL | GREATER | UNORDERED;
             "eq" EQUAL; "ne" LESS | GREATER; "lt" LESS; "le" LESS | EQUAL; "gt" GREATER; "ge" GREATER | EQUAL;
             "equ" EQUAL | UNORDERED; "neu" LESS | GREATER | UNORDERED; "ltu" LESS | UNORDERED;
             "leu" LESS | EQUAL | UNORDERED; "gtu" GREATER | UNORDERED; "geu" GREATER | EQUAL | UNORDERED;
@@ -205,33 +217,38 @@ macro_rules! float_comparisons {
     };
 }
 
+/// Results that `set` has for all numbers, and for those of 16 bits.
+const RESULTS: [(&str, usize); 5] = [("{u32,s32}", 0), ("f32", 1), ("f16", 2), ("bf16", 3), ("{u16,s16}", 4)];
+
 fn integers<U: Ordered, S: Ordered>(table: &mut Table, bits: u32) {
     let all = format!("{{b{bits},u{bits},s{bits}}}");
     let (unsigned, signed) = (format!("u{bits}"), format!("s{bits}"));
-    let plain = Name { comparison: "", ftz: "", types: &all, short: false };
-    comparisons! { rows_of [U] table, plain; "eq" EQUAL; "ne" LESS | GREATER; }
+    let plain = Name { comparison: "", ftz: "", types: &all, results: &RESULTS[..4] };
+    comparisons! { functions [U] table, plain, LESS | EQUAL | GREATER; "eq" EQUAL; "ne" LESS | GREATER; }
     let plain = Name { types: &unsigned, ..plain };
     comparisons! {
-        rows_of [U] table, plain;
+        functions [U] table, plain, LESS | EQUAL | GREATER;
         "{lt,lo}" LESS; "{le,ls}" LESS | EQUAL; "{gt,hi}" GREATER; "{ge,hs}" GREATER | EQUAL;
     }
     let plain = Name { types: &signed, ..plain };
     comparisons! {
-        rows_of [S] table, plain;
+        functions [S] table, plain, LESS | EQUAL | GREATER;
         "lt" LESS; "le" LESS | EQUAL; "gt" GREATER; "ge" GREATER | EQUAL;
     }
 }
 
-fn floats<T: Ordered>(table: &mut Table, types: &str, ftz: &str, short: bool) {
-    let plain = Name { comparison: "", ftz, types, short };
-    float_comparisons!(rows_of [T] table, plain);
+fn floats<T: Ordered>(table: &mut Table, types: &str, ftz: &str) {
+    let results = if types.ends_with("16") { &RESULTS[..] } else { &RESULTS[..4] };
+    let plain = Name { comparison: "", ftz, types, results };
+    float_comparisons!(functions [T] table, plain);
 }
 
 fn shorts<F: Format + Copy, const FTZ: bool>(table: &mut Table, ftz: &str) {
-    floats::<Short<F, 0, FTZ>>(table, F::NAME, ftz, true);
+    floats::<Short<F, 0, FTZ>>(table, F::NAME, ftz);
     let types = format!("{}x2", F::NAME);
-    let plain = Name { comparison: "", ftz, types: &types, short: false };
-    float_comparisons!(rows_of_two [(Short<F, 0, FTZ>, Short<F, 16, FTZ>)] table, plain);
+    let own = if F::PRECISION == F16::PRECISION { 2 } else { 3 };
+    let plain = Name { comparison: "", ftz, types: &types, results: &[("{u32,s32}", 0), (&types, own)] };
+    float_comparisons!(functions_of_two [(Short<F, 0, FTZ>, Short<F, 16, FTZ>)] table, plain);
 }
 
 /// `slct`: the first where the third is at least zero, else (NaN too) the second.
@@ -256,9 +273,9 @@ pub(super) fn rows(table: &mut Table) {
     integers::<u16, i16>(table, 16);
     integers::<u32, i32>(table, 32);
     integers::<u64, i64>(table, 64);
-    floats::<f32>(table, "f32", "", false);
-    floats::<Flushed>(table, "f32", ".ftz", false);
-    floats::<f64>(table, "f64", "", false);
+    floats::<f32>(table, "f32", "");
+    floats::<Flushed>(table, "f32", ".ftz");
+    floats::<f64>(table, "f64", "");
     shorts::<F16, false>(table, "");
     shorts::<F16, true>(table, ".ftz");
     shorts::<Bf16, false>(table, "");

@@ -5,7 +5,7 @@
 use super::Class::Convert;
 use super::float::{Env, Ftz, FtzSat, Plain, Sat};
 use super::half::widen;
-use super::lanes::{Lane, lanes};
+use super::lanes::{Lane, Loop, lanes};
 use super::round::{self, Bf16, E4m3, E5m2, Exact, F16, F32, F64, Format, Mode, Rm, Rn, Rna, Round, Rp, Rz, Tf32};
 use super::table::Table;
 
@@ -153,65 +153,61 @@ fn to_integer<S: Float, D: Integer, E: Env, M: Round>(bits: u64) -> D {
     D::truncate(integral(value, M::MODE))
 }
 
-fn integer_to_integer<S: Integer, D: Integer>(table: &mut Table) {
-    let mut row = |name: &str, function| table.row(&format!("{name}.{}.{}", D::NAME, S::NAME), Convert, 0, function);
-    row("cvt", lanes!(|a: S| D::cut(a.wide())));
-    row("cvt.sat", lanes!(|a: S| D::clamp(a.wide())));
+/// Rounding modes in the order of the lists below.
+const MODES: [&str; 4] = [".rn", ".rz", ".rm", ".rp"];
+
+fn add(table: &mut Table, options: &str, to: &str, from: &str, function: Loop) {
+    table.row(&format!("cvt{options}.{to}.{from}"), Convert, 0, function);
 }
 
+fn integer_to_integer<S: Integer, D: Integer>(table: &mut Table) {
+    add(table, "", D::NAME, S::NAME, lanes!(|a: S| D::cut(a.wide())));
+    add(table, ".sat", D::NAME, S::NAME, lanes!(|a: S| D::clamp(a.wide())));
+}
+
+/// The functions of one rounding mode; what they are called stands in code that is there only once.
 fn integer_to_float<S: Integer, D: Float>(table: &mut Table) {
-    fn mode<S: Integer, D: Float, M: Round>(table: &mut Table) {
-        let ftz = if D::BITS == 32 { "{,.ftz}" } else { "" };
-        let mut row = |sat: &str, function| {
-            table.row(&format!("cvt.{}{ftz}{sat}.{}.{}", M::NAME, D::NAME, S::NAME), Convert, 0, function);
-        };
-        row("", lanes!(|a: S| from_integer::<S, D, Plain, M>(a)));
-        row(".sat", lanes!(|a: S| from_integer::<S, D, Sat, M>(a)));
+    fn mode<S: Integer, D: Float, M: Round>() -> [Loop; 2] {
+        [lanes!(|a: S| from_integer::<S, D, Plain, M>(a)), lanes!(|a: S| from_integer::<S, D, Sat, M>(a))]
     }
-    mode::<S, D, Rn>(table);
-    mode::<S, D, Rz>(table);
-    mode::<S, D, Rm>(table);
-    mode::<S, D, Rp>(table);
+    let modes = [mode::<S, D, Rn>(), mode::<S, D, Rz>(), mode::<S, D, Rm>(), mode::<S, D, Rp>()];
+    // No integer becomes a subnormal number.
+    let ftz = if D::BITS == 32 { "{,.ftz}" } else { "" };
+    for (name, [plain, sat]) in MODES.into_iter().zip(modes) {
+        add(table, &format!("{name}{ftz}"), D::NAME, S::NAME, plain);
+        add(table, &format!("{name}{ftz}.sat"), D::NAME, S::NAME, sat);
+    }
 }
 
 fn float_to_integer<S: Float, D: Integer>(table: &mut Table) {
-    fn mode<S: Float, D: Integer, M: Round>(table: &mut Table) {
-        let mut row = |ftz: &str, function| {
-            table.row(&format!("cvt.{}i{ftz}{{,.sat}}.{}.{}", M::NAME, D::NAME, S::NAME), Convert, 0, function);
-        };
-        row("", lanes!(|a: S::Bits| to_integer::<S, D, Plain, M>(a.into())));
-        if S::BITS == 32 {
-            row(".ftz", lanes!(|a: S::Bits| to_integer::<S, D, Ftz, M>(a.into())));
+    fn mode<S: Float, D: Integer, E: Env, M: Round>() -> Loop {
+        lanes!(|a: S::Bits| to_integer::<S, D, E, M>(a.into()))
+    }
+    fn modes<S: Float, D: Integer, E: Env>() -> [Loop; 4] {
+        [mode::<S, D, E, Rn>(), mode::<S, D, E, Rz>(), mode::<S, D, E, Rm>(), mode::<S, D, E, Rp>()]
+    }
+    for (name, function) in MODES.into_iter().zip(modes::<S, D, Plain>()) {
+        add(table, &format!("{name}i{{,.sat}}"), D::NAME, S::NAME, function);
+    }
+    if S::BITS == 32 {
+        for (name, function) in MODES.into_iter().zip(modes::<S, D, Ftz>()) {
+            add(table, &format!("{name}i.ftz{{,.sat}}"), D::NAME, S::NAME, function);
         }
     }
-    mode::<S, D, Rn>(table);
-    mode::<S, D, Rz>(table);
-    mode::<S, D, Rm>(table);
-    mode::<S, D, Rp>(table);
 }
 
 fn float_to_float<S: Float, D: Float>(table: &mut Table) {
+    fn mode<S: Float, D: Float, E: Env, M: Round>() -> Loop {
+        lanes!(|a: S::Bits| output::<D, E>(input::<S, E>(a.into()), M::MODE))
+    }
     fn environment<S: Float, D: Float, E: Env>(table: &mut Table) {
-        fn mode<S: Float, D: Float, E: Env, M: Round>(table: &mut Table, whole: bool, name: &str) {
-            let names = format!("cvt{name}{}.{}.{}", E::NAME, D::NAME, S::NAME);
-            let direct = lanes!(|a: S::Bits| output::<D, E>(input::<S, E>(a.into()), M::MODE));
-            let rounded = lanes!(|a: S::Bits| output::<D, E>(integral(input::<S, E>(a.into()), M::MODE), M::MODE));
-            table.row(&names, Convert, 0, if whole { rounded } else { direct });
-        }
-        let narrower = D::BITS < S::BITS || D::BITS == S::BITS && D::PRECISION != S::PRECISION;
-        if narrower {
-            mode::<S, D, E, Rn>(table, false, ".rn");
-            mode::<S, D, E, Rz>(table, false, ".rz");
-            mode::<S, D, E, Rm>(table, false, ".rm");
-            mode::<S, D, E, Rp>(table, false, ".rp");
+        if D::BITS < S::BITS || D::BITS == S::BITS && D::PRECISION != S::PRECISION {
+            let modes = [mode::<S, D, E, Rn>(), mode::<S, D, E, Rz>(), mode::<S, D, E, Rm>(), mode::<S, D, E, Rp>()];
+            for (name, function) in MODES.into_iter().zip(modes) {
+                add(table, &format!("{name}{}", E::NAME), D::NAME, S::NAME, function);
+            }
         } else {
-            mode::<S, D, E, Rn>(table, false, "");
-        }
-        if D::NAME == S::NAME {
-            mode::<S, D, E, Rn>(table, true, ".rni");
-            mode::<S, D, E, Rz>(table, true, ".rzi");
-            mode::<S, D, E, Rm>(table, true, ".rmi");
-            mode::<S, D, E, Rp>(table, true, ".rpi");
+            add(table, E::NAME, D::NAME, S::NAME, mode::<S, D, E, Rn>());
         }
     }
     environment::<S, D, Plain>(table);
@@ -219,6 +215,25 @@ fn float_to_float<S: Float, D: Float>(table: &mut Table) {
     if S::BITS == 32 || D::BITS == 32 {
         environment::<S, D, Ftz>(table);
         environment::<S, D, FtzSat>(table);
+    }
+}
+
+/// To a number without fraction of the same format.
+fn to_integral<F: Float>(table: &mut Table) {
+    fn mode<F: Float, E: Env, M: Round>() -> Loop {
+        lanes!(|a: F::Bits| output::<F, E>(integral(input::<F, E>(a.into()), M::MODE), M::MODE))
+    }
+    fn environment<F: Float, E: Env>(table: &mut Table) {
+        let modes = [mode::<F, E, Rn>(), mode::<F, E, Rz>(), mode::<F, E, Rm>(), mode::<F, E, Rp>()];
+        for (name, function) in MODES.into_iter().zip(modes) {
+            add(table, &format!("{name}i{}", E::NAME), F::NAME, F::NAME, function);
+        }
+    }
+    environment::<F, Plain>(table);
+    environment::<F, Sat>(table);
+    if F::BITS == 32 {
+        environment::<F, Ftz>(table);
+        environment::<F, FtzSat>(table);
     }
 }
 
@@ -332,6 +347,10 @@ pub(super) fn rows(table: &mut Table) {
     pairs!(integer_to_float [u8 u16 u32 u64 i8 i16 i32 i64] [F16 Bf16 F32 F64] table);
     pairs!(float_to_integer [F16 Bf16 F32 F64] [u8 u16 u32 u64 i8 i16 i32 i64] table);
     pairs!(float_to_float [F16 Bf16 F32 F64] [F16 Bf16 F32 F64] table);
+    to_integral::<F16>(table);
+    to_integral::<Bf16>(table);
+    to_integral::<F32>(table);
+    to_integral::<F64>(table);
     pairs!(halves [F16 Bf16] [Rn Rz] table);
     tensor_float::<Rna, 0>(table, "");
     tensor_float::<Rn, 0>(table, "");

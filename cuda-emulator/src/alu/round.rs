@@ -124,6 +124,7 @@ impl Exact {
     }
 
     /// Rounds to a format.
+    #[inline(never)]
     pub(super) fn encode<F: Format>(self, mode: Mode) -> u64 {
         let sign = if self.negative { F::SIGN } else { 0 };
         let Some(top) = self.significand.checked_ilog2() else { return sign };
@@ -208,31 +209,37 @@ impl Exact {
 }
 
 /// The sum of finite numbers.
+#[inline(never)]
 pub(super) fn sum<F: Format>(a: u64, b: u64, mode: Mode) -> u64 {
     Exact::decode::<F>(a).plus(Exact::decode::<F>(b), mode).encode::<F>(mode)
 }
 
 /// The product of finite numbers.
+#[inline(never)]
 pub(super) fn product<F: Format>(a: u64, b: u64, mode: Mode) -> u64 {
     Exact::decode::<F>(a).times(Exact::decode::<F>(b)).encode::<F>(mode)
 }
 
 /// `a * b + c` of finite numbers, rounded once.
+#[inline(never)]
 pub(super) fn fused<F: Format>(a: u64, b: u64, c: u64, mode: Mode) -> u64 {
     Exact::decode::<F>(a).times(Exact::decode::<F>(b)).plus(Exact::decode::<F>(c), mode).encode::<F>(mode)
 }
 
 /// The quotient of a finite number and one that is neither zero nor infinite.
+#[inline(never)]
 pub(super) fn quotient<F: Format>(a: u64, b: u64, mode: Mode) -> u64 {
     Exact::decode::<F>(a).over(Exact::decode::<F>(b)).encode::<F>(mode)
 }
 
 /// The square root of a positive finite number.
+#[inline(never)]
 pub(super) fn root<F: Format>(a: u64, mode: Mode) -> u64 {
     Exact::decode::<F>(a).root().encode::<F>(mode)
 }
 
 /// A double in another format; what the format cannot hold is infinite or, by the mode, its largest number.
+#[inline(never)]
 pub(super) fn narrow<F: Format>(value: f64, mode: Mode) -> u64 {
     if value.is_nan() {
         return F::NAN;
