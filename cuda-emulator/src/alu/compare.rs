@@ -149,8 +149,7 @@ struct Name<'a> {
     comparison: &'a str,
     ftz: &'a str,
     types: &'a str,
-    /// Types of results of `set`, each with the place of its function.
-    results: &'a [(&'a str, usize)],
+    results: Results<'a>,
 }
 
 /// The functions of one comparison: of `setp` both results, then of `set` by its result's type. Names are put to them elsewhere, in
@@ -185,9 +184,15 @@ fn functions_of_two<P: Both, const HOLDS: u8, const ELSE: u8, const BOOL: u8>() 
 fn add(table: &mut Table, name: Name<'_>, logic: &str, functions: Functions) {
     let Name { comparison, ftz, types, .. } = name;
     let sources = if logic.is_empty() { 2 } else { 3 };
-    let class = if name.results.len() == 2 { Class::Half } else { Class::Integer };
+    let class = if types.contains("f16") { Class::Half } else { Class::Integer };
     let [p, q, results @ ..] = functions;
-    table.row_two(&format!("setp.{comparison}{logic}{ftz}.{types}"), class, (sources, p), q);
+    let names = format!("setp.{comparison}{logic}{ftz}.{types}");
+    // Of numbers of 16 bits there is the second result only where there is a second number.
+    if types.ends_with("f16") {
+        table.row(&names, class, 0, (sources, p));
+    } else {
+        table.row_two(&names, class, (sources, p), q);
+    }
     for (result, compute) in name.results.iter().filter_map(|(result, at)| Some((result, results.get(*at)?))) {
         let names = format!("set.{comparison}{logic}{ftz}.{result}.{types}");
         table.row(&names, class, 0, (sources, *compute));
@@ -217,13 +222,13 @@ macro_rules! float_comparisons {
     };
 }
 
-/// Results that `set` has for all numbers, and for those of 16 bits.
-const RESULTS: [(&str, usize); 5] = [("{u32,s32}", 0), ("f32", 1), ("f16", 2), ("bf16", 3), ("{u16,s16}", 4)];
+/// Types of results of `set`, each with the place of its function.
+type Results<'a> = &'a [(&'a str, usize)];
 
 fn integers<U: Ordered, S: Ordered>(table: &mut Table, bits: u32) {
     let all = format!("{{b{bits},u{bits},s{bits}}}");
     let (unsigned, signed) = (format!("u{bits}"), format!("s{bits}"));
-    let plain = Name { comparison: "", ftz: "", types: &all, results: &RESULTS[..4] };
+    let plain = Name { comparison: "", ftz: "", types: &all, results: &SINGLE };
     comparisons! { functions [U] table, plain, LESS | EQUAL | GREATER; "eq" EQUAL; "ne" LESS | GREATER; }
     let plain = Name { types: &unsigned, ..plain };
     comparisons! {
@@ -237,18 +242,14 @@ fn integers<U: Ordered, S: Ordered>(table: &mut Table, bits: u32) {
     }
 }
 
-fn floats<T: Ordered>(table: &mut Table, types: &str, ftz: &str) {
-    let results = if types.ends_with("16") { &RESULTS[..] } else { &RESULTS[..4] };
+fn floats<T: Ordered>(table: &mut Table, types: &str, ftz: &str, results: Results<'_>) {
     let plain = Name { comparison: "", ftz, types, results };
     float_comparisons!(functions [T] table, plain);
 }
 
-fn shorts<F: Format + Copy, const FTZ: bool>(table: &mut Table, ftz: &str) {
-    floats::<Short<F, 0, FTZ>>(table, F::NAME, ftz);
-    let types = format!("{}x2", F::NAME);
-    let own = if F::PRECISION == F16::PRECISION { 2 } else { 3 };
-    let plain = Name { comparison: "", ftz, types: &types, results: &[("{u32,s32}", 0), (&types, own)] };
-    float_comparisons!(functions_of_two [(Short<F, 0, FTZ>, Short<F, 16, FTZ>)] table, plain);
+fn pairs<P: Both>(table: &mut Table, types: &str, ftz: &str, results: Results<'_>) {
+    let plain = Name { comparison: "", ftz, types, results };
+    float_comparisons!(functions_of_two [P] table, plain);
 }
 
 /// `slct`: the first where the third is at least zero, else (NaN too) the second.
@@ -269,15 +270,23 @@ fn slct(table: &mut Table) {
     width!(u64 "{b64,u64,s64,f64}");
 }
 
+const INTEGERS: (&str, usize) = ("{u32,s32}", 0);
+const SINGLE: [(&str, usize); 4] = [INTEGERS, ("f32", 1), ("f16", 2), ("bf16", 3)];
+const HALF: [(&str, usize); 4] = [INTEGERS, ("{u16,s16}", 4), ("f16", 2), ("bf16", 3)];
+
 pub(super) fn rows(table: &mut Table) {
     integers::<u16, i16>(table, 16);
     integers::<u32, i32>(table, 32);
     integers::<u64, i64>(table, 64);
-    floats::<f32>(table, "f32", "");
-    floats::<Flushed>(table, "f32", ".ftz");
-    floats::<f64>(table, "f64", "");
-    shorts::<F16, false>(table, "");
-    shorts::<F16, true>(table, ".ftz");
-    shorts::<Bf16, false>(table, "");
+    // With `.ftz` there is no bf16 as result.
+    floats::<f32>(table, "f32", "", &SINGLE);
+    floats::<Flushed>(table, "f32", ".ftz", &SINGLE[..3]);
+    floats::<f64>(table, "f64", "", &SINGLE);
+    floats::<Short<F16, 0, false>>(table, "f16", "", &HALF);
+    floats::<Short<F16, 0, true>>(table, "f16", ".ftz", &HALF[..3]);
+    floats::<Short<Bf16, 0, false>>(table, "bf16", "", &[HALF[0], HALF[1], HALF[3]]);
+    pairs::<(Short<F16, 0, false>, Short<F16, 16, false>)>(table, "f16x2", "", &[INTEGERS, ("f16x2", 2)]);
+    pairs::<(Short<F16, 0, true>, Short<F16, 16, true>)>(table, "f16x2", ".ftz", &[INTEGERS, ("f16x2", 2)]);
+    pairs::<(Short<Bf16, 0, false>, Short<Bf16, 16, false>)>(table, "bf16x2", "", &[INTEGERS, ("bf16x2", 3)]);
     slct(table);
 }

@@ -162,7 +162,12 @@ fn add(table: &mut Table, options: &str, to: &str, from: &str, function: Loop) {
 
 fn integer_to_integer<S: Integer, D: Integer>(table: &mut Table) {
     add(table, "", D::NAME, S::NAME, lanes!(|a: S| D::cut(a.wide())));
-    add(table, ".sat", D::NAME, S::NAME, lanes!(|a: S| D::clamp(a.wide())));
+    let magnitude = |signed: bool, bits: u32| if signed { bits - 1 } else { bits };
+    let (from_signed, to_signed) = (S::NAME.starts_with('s'), D::NAME.starts_with('s'));
+    // Where nothing is ever cut there is no `.sat`.
+    if from_signed && !to_signed || magnitude(from_signed, S::BITS) > magnitude(to_signed, D::BITS) {
+        add(table, ".sat", D::NAME, S::NAME, lanes!(|a: S| D::clamp(a.wide())));
+    }
 }
 
 /// The functions of one rounding mode; what they are called stands in code that is there only once.
@@ -170,12 +175,18 @@ fn integer_to_float<S: Integer, D: Float>(table: &mut Table) {
     fn mode<S: Integer, D: Float, M: Round>() -> [Loop; 2] {
         [lanes!(|a: S| from_integer::<S, D, Plain, M>(a)), lanes!(|a: S| from_integer::<S, D, Sat, M>(a))]
     }
+    let short = D::PRECISION == Bf16::PRECISION;
+    if short && S::BITS == 8 {
+        return;
+    }
     let modes = [mode::<S, D, Rn>(), mode::<S, D, Rz>(), mode::<S, D, Rm>(), mode::<S, D, Rp>()];
     // No integer becomes a subnormal number.
     let ftz = if D::BITS == 32 { "{,.ftz}" } else { "" };
     for (name, [plain, sat]) in MODES.into_iter().zip(modes) {
         add(table, &format!("{name}{ftz}"), D::NAME, S::NAME, plain);
-        add(table, &format!("{name}{ftz}.sat"), D::NAME, S::NAME, sat);
+        if !short {
+            add(table, &format!("{name}{ftz}.sat"), D::NAME, S::NAME, sat);
+        }
     }
 }
 
@@ -186,8 +197,13 @@ fn float_to_integer<S: Float, D: Integer>(table: &mut Table) {
     fn modes<S: Float, D: Integer, E: Env>() -> [Loop; 4] {
         [mode::<S, D, E, Rn>(), mode::<S, D, E, Rz>(), mode::<S, D, E, Rm>(), mode::<S, D, E, Rp>()]
     }
+    let short = S::PRECISION == Bf16::PRECISION;
+    if short && D::BITS == 8 {
+        return;
+    }
+    let sat = if short { "" } else { "{,.sat}" };
     for (name, function) in MODES.into_iter().zip(modes::<S, D, Plain>()) {
-        add(table, &format!("{name}i{{,.sat}}"), D::NAME, S::NAME, function);
+        add(table, &format!("{name}i{sat}"), D::NAME, S::NAME, function);
     }
     if S::BITS == 32 {
         for (name, function) in MODES.into_iter().zip(modes::<S, D, Ftz>()) {
@@ -210,10 +226,17 @@ fn float_to_float<S: Float, D: Float>(table: &mut Table) {
             add(table, E::NAME, D::NAME, S::NAME, mode::<S, D, E, Rn>());
         }
     }
+    // There is no `.sat` for bf16.
+    let single = S::BITS == 32 || D::BITS == 32;
+    let sat = S::PRECISION != Bf16::PRECISION && D::PRECISION != Bf16::PRECISION;
     environment::<S, D, Plain>(table);
-    environment::<S, D, Sat>(table);
-    if S::BITS == 32 || D::BITS == 32 {
+    if single {
         environment::<S, D, Ftz>(table);
+    }
+    if sat {
+        environment::<S, D, Sat>(table);
+    }
+    if sat && single {
         environment::<S, D, FtzSat>(table);
     }
 }
@@ -230,7 +253,9 @@ fn to_integral<F: Float>(table: &mut Table) {
         }
     }
     environment::<F, Plain>(table);
-    environment::<F, Sat>(table);
+    if F::PRECISION != Bf16::PRECISION {
+        environment::<F, Sat>(table);
+    }
     if F::BITS == 32 {
         environment::<F, Ftz>(table);
         environment::<F, FtzSat>(table);
@@ -353,6 +378,7 @@ pub(super) fn rows(table: &mut Table) {
     to_integral::<F64>(table);
     pairs!(halves [F16 Bf16] [Rn Rz] table);
     tensor_float::<Rna, 0>(table, "");
+    tensor_float::<Rna, FINITE>(table, ".satfinite");
     tensor_float::<Rn, 0>(table, "");
     tensor_float::<Rz, 0>(table, "");
     tensor_float::<Rn, RELU>(table, ".relu");

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::lanes::Loop;
 use super::{Alu, Class, Compute};
 
-/// Forms by their full text.
+/// Forms by their full text. Modifiers may stand in any order, as ptxas has it; types may not.
 #[derive(Default)]
 pub(super) struct Table {
-    rows: HashMap<String, Alu>,
+    rows: HashMap<String, (String, Alu)>,
 }
 
 impl Table {
@@ -24,18 +24,27 @@ impl Table {
 
     fn row_with(&mut self, names: &str, alu: Alu) {
         for name in expand(names) {
-            let before = self.rows.insert(name, alu);
+            let before = self.rows.insert(key(&name), (name, alu));
             debug_assert!(before.is_none(), "{names} stands twice in the table");
         }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Alu> {
-        self.rows.get(name).copied()
+        self.rows.get(&key(name)).map(|it| it.1)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.rows.keys().map(String::as_str)
+        self.rows.values().map(|it| it.0.as_str())
     }
+}
+
+/// An opcode with its modifiers in alphabetical order before its types.
+fn key(name: &str) -> String {
+    let is_type = |part: &str| part == "pred" || part.contains(|it: char| it.is_ascii_digit());
+    let mut parts: Vec<&str> = name.split('.').collect();
+    // Stable: types keep their order.
+    parts.get_mut(1..).unwrap_or_default().sort_by_key(|part| if is_type(part) { (true, "") } else { (false, *part) });
+    parts.join(".")
 }
 
 /// All texts that a pattern with alternatives in braces stands for.
@@ -56,6 +65,14 @@ fn expand(pattern: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn modifiers_may_stand_in_any_order() {
+        assert_eq!(super::key("fma.ftz.rn.f32"), super::key("fma.rn.ftz.f32"));
+        assert_eq!(super::key("cvt.rn.f16.f32"), "cvt.rn.f16.f32");
+        assert_ne!(super::key("cvt.rn.f16.f32"), super::key("cvt.rn.f32.f16"));
+        assert_eq!(super::key("ret"), "ret");
+    }
+
     #[test]
     fn braces_stand_for_each_choice() {
         assert_eq!(super::expand("ret"), ["ret"]);
