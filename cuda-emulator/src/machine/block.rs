@@ -205,9 +205,9 @@ impl Block {
         self.site.order.complete(id, &threads, barrier.count.is_none());
         if let (None, Some(other), Some(actor)) = (barrier.count, missing, waiting) {
             let [x, y, z] = worker.plan.thread_index(other.thread);
-            let note = format!("thread ({x}, {y}, {z}) ended before it, and all threads of the block must come");
-            let other = Some(other);
-            worker.report(Fault { finding: Finding::DivergentBarrier, actor, access: None, other, note });
+            let at = worker.plan.source(other.pc);
+            let note = format!("thread ({x}, {y}, {z}) ended before it, at {at}; all threads of the block must come");
+            worker.report(Fault { finding: Finding::DivergentBarrier, actor, access: None, other: None, note });
         }
     }
 }

@@ -99,7 +99,7 @@ impl Default for DeviceLimits {
 /// What a launch did.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// What it did wrong, in the order of discovery.
+    /// What it did wrong, in the order of discovery; but a read of bytes that a race may write too late stands behind the race.
     pub reports: Vec<Report>,
     /// What `printf` wrote.
     pub output: String,

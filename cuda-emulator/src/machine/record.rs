@@ -87,7 +87,16 @@ impl Record {
 
     /// Everything found.
     pub(super) fn finish(self) -> (Vec<Report>, String) {
-        let found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Bytes that a race writes too late are read before anybody has written them: the race is what is to be mended.
+        let lines = |it: &Report| {
+            let other = it.other.as_ref().map(|it| it.source.ptx_line);
+            [Some(it.place.source.ptx_line), other]
+        };
+        let races = found.reports.iter().filter(|it| it.finding == Finding::Race);
+        let raced: HashSet<_> = races.flat_map(lines).flatten().collect();
+        let late = |it: &Report| it.finding == Finding::Uninitialised && raced.contains(&it.place.source.ptx_line);
+        found.reports.sort_by_key(late);
         (found.reports, found.output)
     }
 }

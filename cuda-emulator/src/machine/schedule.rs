@@ -125,18 +125,19 @@ impl<'p> Worker<'p> {
     /// The launch takes too long: says where everybody is.
     fn endless(&mut self, blocks: &[Block]) {
         let warps = blocks.iter().flat_map(|block| block.warps.iter().map(move |warp| (block, warp)));
-        let place = |(block, warp): (&Block, &Warp)| {
-            let lanes = if warp.ready() != 0 { warp.ready() } else { warp.live };
+        let at = |block: &Block, warp: &Warp, lanes: u32| {
             let lane = lanes.trailing_zeros() as usize & (WARP - 1);
             let thread = warp.index * WARP as u32 + lane as u32;
             Actor { block: block.site.block as u32, thread, pc: warp.pc[lane] }
         };
-        let actors = warps.clone().filter(|(_, warp)| warp.live != 0).map(place);
+        // First those that run: the others wait, perhaps for these.
+        let running =
+            warps.clone().filter(|(_, warp)| warp.ready() != 0).map(|(block, warp)| at(block, warp, warp.ready()));
+        let waiting = warps.filter(|(_, warp)| warp.ready() == 0 && !warp.ended());
+        let actors = running.chain(waiting.map(|(block, warp)| at(block, warp, warp.live)));
         let limit = self.plan.settings.instruction_limit;
         let note = format!("more than {limit} warp instructions; {}", where_they_are(self.plan, actors.clone()));
-        // Those that wait are not what takes so long.
-        let busy = warps.filter(|(_, warp)| warp.ready() != 0).map(place).next();
-        if let Some(actor) = busy.or_else(|| actors.clone().next()) {
+        if let Some(actor) = actors.clone().next() {
             self.report(Fault { finding: Finding::Endless, actor, access: None, other: None, note });
         }
     }
