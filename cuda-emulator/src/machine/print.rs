@@ -158,11 +158,12 @@ impl Spec {
     fn pad(&self, prefix: &str, text: Vec<u8>, zeros: bool) -> Vec<u8> {
         let missing = self.width.saturating_sub(prefix.len() + text.len());
         let mut out = Vec::with_capacity(self.width.max(text.len()));
-        if !self.left && !(zeros && self.zero) {
+        let zeros = zeros && self.zero && !self.left;
+        if !self.left && !zeros {
             out.resize(missing, b' ');
         }
         out.extend(prefix.bytes());
-        if !self.left && zeros && self.zero {
+        if zeros {
             out.resize(out.len() + missing, b'0');
         }
         out.extend(text);

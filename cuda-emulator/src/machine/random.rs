@@ -26,6 +26,6 @@ impl Random {
 
     /// A number below `limit`; 0 if that is 0.
     pub(super) fn below(&mut self, limit: u32) -> u32 {
-        ((self.next() >> 32) * u64::from(limit) >> 32) as u32
+        (((self.next() >> 32) * u64::from(limit)) >> 32) as u32
     }
 }

@@ -153,7 +153,7 @@ fn carried(kind: CarryKind, width: u8, signed: bool, [a, b, c]: [u64; 3], carry:
                     |it: u64| i128::from((it << (64 - width.min(64)) as u32) as i64 >> (64 - width.min(64)) as u32);
                 (extend(a).wrapping_mul(extend(b)) >> width) as u64
             } else {
-                (wide(a) * wide(b) >> width) as u64
+                ((wide(a) * wide(b)) >> width) as u64
             };
             wide(high & mask) + wide(c) + carry
         }
