@@ -141,7 +141,9 @@ impl Driver {
         captures.into_iter().for_each(|stream| self.abandon_capture(stream));
         self.streams.retain(|it| it.context != id);
         self.events.retain(|it| it.context != id);
-        self.modules.retain(|it| it.context != id);
+        for module in self.modules.take(|it| it.context == id) {
+            module.code.unload(&self.memory);
+        }
         self.functions.retain(|it| it.context != id);
         crate::counters::write(self);
     }

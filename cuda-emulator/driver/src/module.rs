@@ -105,6 +105,7 @@ fn code(error: &Error) -> Code {
     match error.kind() {
         ErrorKind::UnsupportedVersion => Code::UNSUPPORTED_PTX_VERSION,
         ErrorKind::NoBinaryForDevice => Code::NO_BINARY_FOR_GPU,
+        ErrorKind::OutOfMemory => Code::OUT_OF_MEMORY,
         _ => Code::INVALID_PTX,
     }
 }
@@ -212,10 +213,7 @@ fn unload(session: &mut Session, module: ModuleId) -> Answer {
     let _ = session.wait_context(context);
     let gone = session.modules.remove(module)?;
     session.functions.retain(|function| function.module != module);
-    for address in gone.code.symbols {
-        // An external variable has no memory of its own.
-        let _ = session.memory.free(address);
-    }
+    gone.code.unload(&session.memory);
     Ok(())
 }
 

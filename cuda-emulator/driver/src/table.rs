@@ -104,6 +104,12 @@ impl<I: Handle, T> Table<I, T> {
         self.rows.retain(|_, row| keep(row));
     }
 
+    /// Removes what is chosen, and answers with it.
+    pub(crate) fn take(&mut self, chosen: impl Fn(&T) -> bool) -> Vec<T> {
+        let chosen: Vec<_> = self.rows.iter().filter(|(_, row)| chosen(row)).map(|(id, _)| *id).collect();
+        chosen.iter().filter_map(|id| self.rows.remove(id)).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
