@@ -65,10 +65,11 @@ extern "C" __global__ void endless(volatile int* x) {
     while (*x == 0) {}
 }
 
+// Two warps, and no barrier between the writes of one and the reads of the other.
 extern "C" __global__ void race(int* out) {
-    __shared__ int cell;
-    cell = threadIdx.x;
-    out[threadIdx.x] = cell;
+    __shared__ int cells[64];
+    cells[threadIdx.x] = threadIdx.x;
+    out[threadIdx.x] = cells[threadIdx.x ^ 32];
 }
 
 extern "C" __global__ void hello(int value) {

@@ -10,7 +10,7 @@ use std::{env, fs, ptr};
 const CHILD: &str = "DRIVER_TEST_CHILD";
 
 /// The kernels of `kernels.cu`, as NVRTC compiled them.
-pub const PTX: &str = include_str!("../kernels.ptx");
+pub(crate) const PTX: &str = include_str!("../kernels.ptx");
 
 /// A test in a process of its own, where the loader finds the emulated driver and these variables are set. What the process
 /// wrote can be looked at afterwards.
@@ -61,13 +61,13 @@ macro_rules! get {
 pub(crate) use {case, fails, get, ok};
 
 /// What a child wrote.
-pub struct Output {
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Output {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Whether this process is the one that a test started for itself.
-pub fn in_child() -> bool {
+pub(crate) fn in_child() -> bool {
     if env::var_os(CHILD).is_none() {
         return false;
     }
@@ -87,7 +87,7 @@ fn library() -> PathBuf {
 }
 
 /// Runs a test once more in a child, with variables of the emulator (without their prefix).
-pub fn start(path: &str, variables: &[(&str, String)]) -> Output {
+pub(crate) fn start(path: &str, variables: &[(&str, String)]) -> Output {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("loader");
     fs::create_dir_all(&folder).unwrap();
     // cudarc asks for the plain name first; both lead here before any driver of this machine.
@@ -110,23 +110,23 @@ pub fn start(path: &str, variables: &[(&str, String)]) -> Output {
 }
 
 /// A file for this test's process to write, gone before it begins.
-pub fn fresh_file(name: &str) -> String {
+pub(crate) fn fresh_file(name: &str) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_file(&path);
     path.to_str().unwrap().to_owned()
 }
 
 /// The value of a counter in a file of `CUDA_EMULATOR_COUNTERS`: `driver,,launches`.
-pub fn counter(path: &str, name: &str) -> u64 {
+pub(crate) fn counter(path: &str, name: &str) -> u64 {
     let text = fs::read_to_string(path).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name},")));
     line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse().unwrap()
 }
 
-pub const NULL_STREAM: sys::CUstream = ptr::null_mut();
+pub(crate) const NULL_STREAM: sys::CUstream = ptr::null_mut();
 
 /// Makes the primary context current.
-pub fn context() -> sys::CUcontext {
+pub(crate) fn context() -> sys::CUcontext {
     ok!(cuInit(0));
     let context: sys::CUcontext = get!(cuDevicePrimaryCtxRetain(_, 0));
     ok!(cuCtxSetCurrent(context));
@@ -134,7 +134,7 @@ pub fn context() -> sys::CUcontext {
 }
 
 /// A module from PTX text.
-pub fn load(ptx: &str) -> Result<sys::CUmodule, CUresult> {
+pub(crate) fn load(ptx: &str) -> Result<sys::CUmodule, CUresult> {
     let text = CString::new(ptx).unwrap();
     let mut module = ptr::null_mut();
     // SAFETY: the text ends in NUL.
@@ -145,13 +145,13 @@ pub fn load(ptx: &str) -> Result<sys::CUmodule, CUresult> {
 }
 
 /// A kernel of the tests' module.
-pub fn kernel(module: sys::CUmodule, name: &str) -> sys::CUfunction {
+pub(crate) fn kernel(module: sys::CUmodule, name: &str) -> sys::CUfunction {
     let name = CString::new(name).unwrap();
     get!(cuModuleGetFunction(_, module, name.as_ptr()))
 }
 
 /// Device memory with these numbers, in the legacy stream.
-pub fn upload<T: Copy>(values: &[T]) -> sys::CUdeviceptr {
+pub(crate) fn upload<T: Copy>(values: &[T]) -> sys::CUdeviceptr {
     let bytes = size_of_val(values);
     let address = get!(cuMemAlloc_v2(_, bytes));
     ok!(cuMemcpyHtoD_v2(address, values.as_ptr().cast(), bytes));
@@ -160,26 +160,26 @@ pub fn upload<T: Copy>(values: &[T]) -> sys::CUdeviceptr {
 }
 
 /// Numbers from device memory, after all that the legacy stream waits for.
-pub fn download<T: Copy + Default>(address: sys::CUdeviceptr, count: usize) -> Vec<T> {
+pub(crate) fn download<T: Copy + Default>(address: sys::CUdeviceptr, count: usize) -> Vec<T> {
     let mut values = vec![T::default(); count];
     ok!(cuMemcpyDtoH_v2(values.as_mut_ptr().cast(), address, size_of_val(values.as_slice())));
     values
 }
 
 /// Page-locked memory for so many numbers, all zero.
-pub fn pinned(count: usize) -> &'static mut [i32] {
+pub(crate) fn pinned(count: usize) -> &'static mut [i32] {
     let pointer: *mut c_void = get!(cuMemHostAlloc(_, count * 4, 0));
     // SAFETY: the driver gave so much memory, zeroed, and no test frees it while it has it.
     unsafe { std::slice::from_raw_parts_mut(pointer.cast(), count) }
 }
 
 /// The pointers to parameters.
-pub fn pointers<const N: usize>(parameters: [&dyn Parameter; N]) -> [*mut c_void; N] {
+pub(crate) fn pointers<const N: usize>(parameters: [&dyn Parameter; N]) -> [*mut c_void; N] {
     parameters.map(|it| it.pointer())
 }
 
 /// A value that a kernel can be given.
-pub trait Parameter {
+pub(crate) trait Parameter {
     fn pointer(&self) -> *mut c_void;
 }
 
@@ -190,7 +190,7 @@ impl<T: Copy> Parameter for T {
 }
 
 /// Launches a kernel on one-dimensional blocks.
-pub fn launch<const N: usize>(
+pub(crate) fn launch<const N: usize>(
     function: sys::CUfunction,
     (blocks, threads, shared): (u32, u32, u32),
     stream: sys::CUstream,
@@ -203,7 +203,7 @@ pub fn launch<const N: usize>(
 }
 
 /// As [`launch`], and it must be taken.
-pub fn run<const N: usize>(
+pub(crate) fn run<const N: usize>(
     function: sys::CUfunction,
     shape: (u32, u32, u32),
     stream: sys::CUstream,
@@ -213,11 +213,11 @@ pub fn run<const N: usize>(
 }
 
 /// A stream that takes no part in the legacy stream's order.
-pub fn stream() -> sys::CUstream {
+pub(crate) fn stream() -> sys::CUstream {
     get!(cuStreamCreate(_, 1))
 }
 
 /// An event that takes times.
-pub fn event() -> sys::CUevent {
+pub(crate) fn event() -> sys::CUevent {
     get!(cuEventCreate(_, 0))
 }

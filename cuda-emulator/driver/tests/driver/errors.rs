@@ -11,7 +11,7 @@ use std::ptr;
 fn poisons(name: &str, code: CUresult, parameters: [&dyn crate::common::Parameter; 2]) {
     let device = upload(&[0i32; 4]);
     let (function, stream) = (kernel(load(PTX).unwrap(), name), stream());
-    run(function, (1, 4, 0), stream, [parameters[0], parameters[1]]);
+    run(function, (1, 64, 0), stream, [parameters[0], parameters[1]]);
     // SAFETY: no pointers but to answers.
     unsafe {
         assert_eq!(sys::cuStreamSynchronize(stream), code);
