@@ -327,7 +327,9 @@ fn update(session: &mut Session, stream: StreamId, nodes: In<NodeId>, count: usi
 exports! {
     CONTEXT cuStreamBeginCapture(stream: StreamId, mode: u32) |it| begin(it, stream, mode, None);
     CONTEXT cuStreamBeginCapture_v2(stream: StreamId, mode: u32) |it| begin(it, stream, mode, None);
-    CONTEXT cuStreamBeginCaptureToGraph(stream: StreamId, graph: GraphId, nodes: In<NodeId>, _edges: In<u64>, count: usize, mode: u32) |it| {
+    CONTEXT cuStreamBeginCaptureToGraph(
+        stream: StreamId, graph: GraphId, nodes: In<NodeId>, _edges: In<u64>, count: usize, mode: u32,
+    ) |it| {
         begin_to_graph(it, stream, graph, nodes, count, mode)
     };
     CONTEXT cuStreamEndCapture(stream: StreamId, graph: Out<GraphId>) |it| end(it, stream, graph);
@@ -335,10 +337,16 @@ exports! {
     CONTEXT cuStreamGetCaptureInfo(stream: StreamId, status: Out<u32>, number: Out<u64>) |it| {
         info(it, stream, Info { status, number, graph: Out::null(), nodes: Out::null(), count: Out::null() })
     };
-    CONTEXT cuStreamGetCaptureInfo_v2(stream: StreamId, status: Out<u32>, number: Out<u64>, graph: Out<GraphId>, nodes: Out<*const NodeId>, count: Out<usize>) |it| {
+    CONTEXT cuStreamGetCaptureInfo_v2(
+        stream: StreamId, status: Out<u32>, number: Out<u64>, graph: Out<GraphId>, nodes: Out<*const NodeId>,
+        count: Out<usize>,
+    ) |it| {
         info(it, stream, Info { status, number, graph, nodes, count })
     };
-    CONTEXT cuStreamGetCaptureInfo_v3(stream: StreamId, status: Out<u32>, number: Out<u64>, graph: Out<GraphId>, nodes: Out<*const NodeId>, edges: Out<*const u64>, count: Out<usize>) |it| {
+    CONTEXT cuStreamGetCaptureInfo_v3(
+        stream: StreamId, status: Out<u32>, number: Out<u64>, graph: Out<GraphId>, nodes: Out<*const NodeId>,
+        edges: Out<*const u64>, count: Out<usize>,
+    ) |it| {
         // All edges are plain ones.
         edges.put_if(std::ptr::null());
         info(it, stream, Info { status, number, graph, nodes, count })

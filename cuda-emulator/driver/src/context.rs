@@ -336,7 +336,9 @@ exports! {
     INIT cuDevicePrimaryCtxRelease_v2(device: i32) |it| release(it, device);
     INIT cuDevicePrimaryCtxReset(device: i32) |it| reset(it, device);
     INIT cuDevicePrimaryCtxReset_v2(device: i32) |it| reset(it, device);
-    INIT cuDevicePrimaryCtxGetState(device: i32, flags: Out<u32>, active: Out<i32>) |it| state(it, device, flags, active);
+    INIT cuDevicePrimaryCtxGetState(device: i32, flags: Out<u32>, active: Out<i32>) |it| {
+        state(it, device, flags, active)
+    };
     INIT cuDevicePrimaryCtxSetFlags(device: i32, flags: u32) |it| set_primary_flags(it, device, flags);
     INIT cuDevicePrimaryCtxSetFlags_v2(device: i32, flags: u32) |it| set_primary_flags(it, device, flags);
     INIT cuCtxCreate_v2(context: Out<ContextId>, flags: u32, device: i32) |it| create(it, context, flags, device);
@@ -379,7 +381,9 @@ exports! {
         Ok(())
     };
     CONTEXT cuCtxResetPersistingL2Cache() |_| Ok(());
-    CONTEXT cuCtxEnablePeerAccess(context: ContextId, flags: u32) |it| if flags == 0 { peers(it, context) } else { Err(Code::INVALID_VALUE) };
+    CONTEXT cuCtxEnablePeerAccess(context: ContextId, flags: u32) |it| {
+        if flags == 0 { peers(it, context) } else { Err(Code::INVALID_VALUE) }
+    };
     CONTEXT cuCtxDisablePeerAccess(context: ContextId) |it| {
         it.contexts.get(context)?;
         Err(Code::PEER_ACCESS_NOT_ENABLED)

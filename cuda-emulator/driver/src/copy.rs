@@ -250,37 +250,85 @@ fn peer(session: &Session, contexts: [ContextId; 2]) -> Answer {
 use When::{Async, Sync};
 
 exports! {
-    UNSAFE_WORK cuMemcpy(target: u64, source: u64, bytes: usize) |it| line(it, [(UNIFIED, target), (UNIFIED, source)], bytes, LEGACY, Sync);
-    WORK cuMemcpyAsync(target: u64, source: u64, bytes: usize, stream: StreamId) |it| line(it, [(UNIFIED, target), (UNIFIED, source)], bytes, stream, Async);
-    UNSAFE_WORK cuMemcpyHtoD_v2(target: u64, source: Host, bytes: usize) |it| line(it, [(DEVICE, target), (HOST, source.address())], bytes, LEGACY, Sync);
-    WORK cuMemcpyHtoDAsync_v2(target: u64, source: Host, bytes: usize, stream: StreamId) |it| line(it, [(DEVICE, target), (HOST, source.address())], bytes, stream, Async);
-    UNSAFE_WORK cuMemcpyDtoH_v2(target: Host, source: u64, bytes: usize) |it| line(it, [(HOST, target.address()), (DEVICE, source)], bytes, LEGACY, Sync);
-    WORK cuMemcpyDtoHAsync_v2(target: Host, source: u64, bytes: usize, stream: StreamId) |it| line(it, [(HOST, target.address()), (DEVICE, source)], bytes, stream, Async);
-    UNSAFE_WORK cuMemcpyDtoD_v2(target: u64, source: u64, bytes: usize) |it| line(it, [(DEVICE, target), (DEVICE, source)], bytes, LEGACY, Sync);
-    WORK cuMemcpyDtoDAsync_v2(target: u64, source: u64, bytes: usize, stream: StreamId) |it| line(it, [(DEVICE, target), (DEVICE, source)], bytes, stream, Async);
+    UNSAFE_WORK cuMemcpy(target: u64, source: u64, bytes: usize) |it| {
+        line(it, [(UNIFIED, target), (UNIFIED, source)], bytes, LEGACY, Sync)
+    };
+    WORK cuMemcpyAsync(target: u64, source: u64, bytes: usize, stream: StreamId) |it| {
+        line(it, [(UNIFIED, target), (UNIFIED, source)], bytes, stream, Async)
+    };
+    UNSAFE_WORK cuMemcpyHtoD_v2(target: u64, source: Host, bytes: usize) |it| {
+        line(it, [(DEVICE, target), (HOST, source.address())], bytes, LEGACY, Sync)
+    };
+    WORK cuMemcpyHtoDAsync_v2(target: u64, source: Host, bytes: usize, stream: StreamId) |it| {
+        line(it, [(DEVICE, target), (HOST, source.address())], bytes, stream, Async)
+    };
+    UNSAFE_WORK cuMemcpyDtoH_v2(target: Host, source: u64, bytes: usize) |it| {
+        line(it, [(HOST, target.address()), (DEVICE, source)], bytes, LEGACY, Sync)
+    };
+    WORK cuMemcpyDtoHAsync_v2(target: Host, source: u64, bytes: usize, stream: StreamId) |it| {
+        line(it, [(HOST, target.address()), (DEVICE, source)], bytes, stream, Async)
+    };
+    UNSAFE_WORK cuMemcpyDtoD_v2(target: u64, source: u64, bytes: usize) |it| {
+        line(it, [(DEVICE, target), (DEVICE, source)], bytes, LEGACY, Sync)
+    };
+    WORK cuMemcpyDtoDAsync_v2(target: u64, source: u64, bytes: usize, stream: StreamId) |it| {
+        line(it, [(DEVICE, target), (DEVICE, source)], bytes, stream, Async)
+    };
     UNSAFE_WORK cuMemcpyPeer(target: u64, to: ContextId, source: u64, from: ContextId, bytes: usize) |it| {
         peer(it, [to, from])?;
         line(it, [(DEVICE, target), (DEVICE, source)], bytes, LEGACY, Sync)
     };
-    WORK cuMemcpyPeerAsync(target: u64, to: ContextId, source: u64, from: ContextId, bytes: usize, stream: StreamId) |it| {
+    WORK cuMemcpyPeerAsync(
+        target: u64, to: ContextId, source: u64, from: ContextId, bytes: usize, stream: StreamId,
+    ) |it| {
         peer(it, [to, from])?;
         line(it, [(DEVICE, target), (DEVICE, source)], bytes, stream, Async)
     };
     UNSAFE_WORK cuMemcpy2D_v2(description: In<Copy2d>) |it| copy(it, &planar(&description.get()?), LEGACY, Sync);
-    UNSAFE_WORK cuMemcpy2DUnaligned_v2(description: In<Copy2d>) |it| copy(it, &planar(&description.get()?), LEGACY, Sync);
-    WORK cuMemcpy2DAsync_v2(description: In<Copy2d>, stream: StreamId) |it| copy(it, &planar(&description.get()?), stream, Async);
+    UNSAFE_WORK cuMemcpy2DUnaligned_v2(description: In<Copy2d>) |it| {
+        copy(it, &planar(&description.get()?), LEGACY, Sync)
+    };
+    WORK cuMemcpy2DAsync_v2(description: In<Copy2d>, stream: StreamId) |it| {
+        copy(it, &planar(&description.get()?), stream, Async)
+    };
     UNSAFE_WORK cuMemcpy3D_v2(description: In<Copy3d>) |it| copy(it, &description.get()?, LEGACY, Sync);
-    WORK cuMemcpy3DAsync_v2(description: In<Copy3d>, stream: StreamId) |it| copy(it, &description.get()?, stream, Async);
-    UNSAFE_WORK cuMemsetD8_v2(target: u64, value: u8, count: usize) |it| fill(it, row(target, value.into(), 1, count), LEGACY, Sync);
-    UNSAFE_WORK cuMemsetD16_v2(target: u64, value: u16, count: usize) |it| fill(it, row(target, value.into(), 2, count), LEGACY, Sync);
-    UNSAFE_WORK cuMemsetD32_v2(target: u64, value: u32, count: usize) |it| fill(it, row(target, value, 4, count), LEGACY, Sync);
-    WORK cuMemsetD8Async(target: u64, value: u8, count: usize, stream: StreamId) |it| fill(it, row(target, value.into(), 1, count), stream, Async);
-    WORK cuMemsetD16Async(target: u64, value: u16, count: usize, stream: StreamId) |it| fill(it, row(target, value.into(), 2, count), stream, Async);
-    WORK cuMemsetD32Async(target: u64, value: u32, count: usize, stream: StreamId) |it| fill(it, row(target, value, 4, count), stream, Async);
-    UNSAFE_WORK cuMemsetD2D8_v2(target: u64, pitch: usize, value: u8, width: usize, height: usize) |it| fill(it, plane(target, pitch, value.into(), 1, width, height), LEGACY, Sync);
-    UNSAFE_WORK cuMemsetD2D16_v2(target: u64, pitch: usize, value: u16, width: usize, height: usize) |it| fill(it, plane(target, pitch, value.into(), 2, width, height), LEGACY, Sync);
-    UNSAFE_WORK cuMemsetD2D32_v2(target: u64, pitch: usize, value: u32, width: usize, height: usize) |it| fill(it, plane(target, pitch, value, 4, width, height), LEGACY, Sync);
-    WORK cuMemsetD2D8Async(target: u64, pitch: usize, value: u8, width: usize, height: usize, stream: StreamId) |it| fill(it, plane(target, pitch, value.into(), 1, width, height), stream, Async);
-    WORK cuMemsetD2D16Async(target: u64, pitch: usize, value: u16, width: usize, height: usize, stream: StreamId) |it| fill(it, plane(target, pitch, value.into(), 2, width, height), stream, Async);
-    WORK cuMemsetD2D32Async(target: u64, pitch: usize, value: u32, width: usize, height: usize, stream: StreamId) |it| fill(it, plane(target, pitch, value, 4, width, height), stream, Async);
+    WORK cuMemcpy3DAsync_v2(description: In<Copy3d>, stream: StreamId) |it| {
+        copy(it, &description.get()?, stream, Async)
+    };
+    UNSAFE_WORK cuMemsetD8_v2(target: u64, value: u8, count: usize) |it| {
+        fill(it, row(target, value.into(), 1, count), LEGACY, Sync)
+    };
+    UNSAFE_WORK cuMemsetD16_v2(target: u64, value: u16, count: usize) |it| {
+        fill(it, row(target, value.into(), 2, count), LEGACY, Sync)
+    };
+    UNSAFE_WORK cuMemsetD32_v2(target: u64, value: u32, count: usize) |it| {
+        fill(it, row(target, value, 4, count), LEGACY, Sync)
+    };
+    WORK cuMemsetD8Async(target: u64, value: u8, count: usize, stream: StreamId) |it| {
+        fill(it, row(target, value.into(), 1, count), stream, Async)
+    };
+    WORK cuMemsetD16Async(target: u64, value: u16, count: usize, stream: StreamId) |it| {
+        fill(it, row(target, value.into(), 2, count), stream, Async)
+    };
+    WORK cuMemsetD32Async(target: u64, value: u32, count: usize, stream: StreamId) |it| {
+        fill(it, row(target, value, 4, count), stream, Async)
+    };
+    UNSAFE_WORK cuMemsetD2D8_v2(target: u64, pitch: usize, value: u8, width: usize, height: usize) |it| {
+        fill(it, plane(target, pitch, value.into(), 1, width, height), LEGACY, Sync)
+    };
+    UNSAFE_WORK cuMemsetD2D16_v2(target: u64, pitch: usize, value: u16, width: usize, height: usize) |it| {
+        fill(it, plane(target, pitch, value.into(), 2, width, height), LEGACY, Sync)
+    };
+    UNSAFE_WORK cuMemsetD2D32_v2(target: u64, pitch: usize, value: u32, width: usize, height: usize) |it| {
+        fill(it, plane(target, pitch, value, 4, width, height), LEGACY, Sync)
+    };
+    WORK cuMemsetD2D8Async(target: u64, pitch: usize, value: u8, width: usize, height: usize, stream: StreamId) |it| {
+        fill(it, plane(target, pitch, value.into(), 1, width, height), stream, Async)
+    };
+    WORK cuMemsetD2D16Async(target: u64, pitch: usize, value: u16, width: usize, height: usize, stream: StreamId) |it| {
+        fill(it, plane(target, pitch, value.into(), 2, width, height), stream, Async)
+    };
+    WORK cuMemsetD2D32Async(target: u64, pitch: usize, value: u32, width: usize, height: usize, stream: StreamId) |it| {
+        fill(it, plane(target, pitch, value, 4, width, height), stream, Async)
+    };
 }

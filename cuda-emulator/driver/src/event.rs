@@ -126,6 +126,10 @@ exports! {
     };
     CONTEXT cuEventQuery(event: EventId) |it| query(it, event);
     CONTEXT cuEventSynchronize(event: EventId) |it| synchronize(it, event);
-    CONTEXT cuEventElapsedTime(milliseconds: Out<f32>, begin: EventId, end: EventId) |it| elapsed(it, milliseconds, begin, end);
-    CONTEXT cuEventElapsedTime_v2(milliseconds: Out<f32>, begin: EventId, end: EventId) |it| elapsed(it, milliseconds, begin, end);
+    CONTEXT cuEventElapsedTime(milliseconds: Out<f32>, begin: EventId, end: EventId) |it| {
+        elapsed(it, milliseconds, begin, end)
+    };
+    CONTEXT cuEventElapsedTime_v2(milliseconds: Out<f32>, begin: EventId, end: EventId) |it| {
+        elapsed(it, milliseconds, begin, end)
+    };
 }

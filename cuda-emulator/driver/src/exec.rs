@@ -201,14 +201,18 @@ fn update(session: &mut Session, exec: ExecId, graph: GraphId, out: Out<UpdateRe
 }
 
 exports! {
-    CONTEXT cuGraphInstantiate_v2(exec: Out<ExecId>, graph: GraphId, node: Out<NodeId>, log: Out<u8>, room: usize) |it| {
+    CONTEXT cuGraphInstantiate_v2(
+        exec: Out<ExecId>, graph: GraphId, node: Out<NodeId>, log: Out<u8>, room: usize,
+    ) |it| {
         node.put_if(NodeId(0));
         if room > 0 {
             log.put_if(0);
         }
         instantiate(it, exec, graph, 0)
     };
-    CONTEXT cuGraphInstantiateWithFlags(exec: Out<ExecId>, graph: GraphId, flags: u64) |it| instantiate(it, exec, graph, flags);
+    CONTEXT cuGraphInstantiateWithFlags(exec: Out<ExecId>, graph: GraphId, flags: u64) |it| {
+        instantiate(it, exec, graph, flags)
+    };
     CONTEXT cuGraphInstantiateWithParams(exec: Out<ExecId>, graph: GraphId, parameters: Out<InstantiateParams>) |it| {
         instantiate_with(it, exec, graph, parameters)
     };
@@ -219,7 +223,9 @@ exports! {
         it.execs.get(exec).map(drop)
     };
     WORK cuGraphLaunch(exec: ExecId, stream: StreamId) |it| launch(it, exec, stream);
-    CONTEXT cuGraphExecUpdate_v2(exec: ExecId, graph: GraphId, result: Out<UpdateResult>) |it| update(it, exec, graph, result);
+    CONTEXT cuGraphExecUpdate_v2(exec: ExecId, graph: GraphId, result: Out<UpdateResult>) |it| {
+        update(it, exec, graph, result)
+    };
     CONTEXT cuGraphExecUpdate(exec: ExecId, graph: GraphId, node: Out<NodeId>, result: Out<u32>) |it| {
         let answer = it.update(exec, graph)?;
         node.put_if(NodeId(answer.node));
@@ -234,7 +240,17 @@ exports! {
         row.enabled = enabled != 0;
         Ok(())
     };
-    CONTEXT cuGraphNodeGetEnabled(exec: ExecId, node: NodeId, enabled: Out<u32>) |it| enabled.put(it.exec_node(exec, node)?.enabled.into());
-    CONTEXT cuGraphAddMemAllocNode(_node: Out<NodeId>, _graph: GraphId, _dependencies: In<NodeId>, _count: usize, _parameters: Host) |_| Err(Code::NOT_SUPPORTED);
-    CONTEXT cuGraphAddMemFreeNode(_node: Out<NodeId>, _graph: GraphId, _dependencies: In<NodeId>, _count: usize, _address: u64) |_| Err(Code::NOT_SUPPORTED);
+    CONTEXT cuGraphNodeGetEnabled(exec: ExecId, node: NodeId, enabled: Out<u32>) |it| {
+        enabled.put(it.exec_node(exec, node)?.enabled.into())
+    };
+    CONTEXT cuGraphAddMemAllocNode(
+        _node: Out<NodeId>, _graph: GraphId, _dependencies: In<NodeId>, _count: usize, _parameters: Host,
+    ) |_| {
+        Err(Code::NOT_SUPPORTED)
+    };
+    CONTEXT cuGraphAddMemFreeNode(
+        _node: Out<NodeId>, _graph: GraphId, _dependencies: In<NodeId>, _count: usize, _address: u64,
+    ) |_| {
+        Err(Code::NOT_SUPPORTED)
+    };
 }

@@ -347,22 +347,40 @@ exports! {
     CONTEXT cuGraphAddEmptyNode(node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize) |it| {
         add(it, Place { node, graph, dependencies, count }, Task::Empty)
     };
-    CONTEXT cuGraphAddChildGraphNode(node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, child: GraphId) |it| {
+    CONTEXT cuGraphAddChildGraphNode(
+        node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, child: GraphId,
+    ) |it| {
         add_child(it, Place { node, graph, dependencies, count }, child)
     };
     CONTEXT cuGraphChildGraphNodeGetGraph(node: NodeId, graph: Out<GraphId>) |it| match &it.nodes.get(node)?.task {
         Task::Child(child) => graph.put(*child),
         _ => Err(Code::INVALID_VALUE),
     };
-    CONTEXT cuGraphAddDependencies(graph: GraphId, from: In<NodeId>, to: In<NodeId>, count: usize) |it| edit(it, graph, [from, to], count, true);
-    CONTEXT cuGraphRemoveDependencies(graph: GraphId, from: In<NodeId>, to: In<NodeId>, count: usize) |it| edit(it, graph, [from, to], count, false);
-    CONTEXT cuGraphGetNodes(graph: GraphId, nodes: Out<NodeId>, count: Out<usize>) |it| list(it.graphs.get(graph)?.nodes.clone(), nodes, count);
-    CONTEXT cuGraphGetRootNodes(graph: GraphId, nodes: Out<NodeId>, count: Out<usize>) |it| list(roots(it, graph)?, nodes, count);
-    CONTEXT cuGraphGetEdges(graph: GraphId, from: Out<NodeId>, to: Out<NodeId>, count: Out<usize>) |it| get_edges(it, graph, from, to, count);
-    CONTEXT cuGraphNodeGetDependencies(node: NodeId, nodes: Out<NodeId>, count: Out<usize>) |it| list(it.nodes.get(node)?.dependencies.clone(), nodes, count);
-    CONTEXT cuGraphNodeGetDependentNodes(node: NodeId, nodes: Out<NodeId>, count: Out<usize>) |it| list(dependents(it, node)?, nodes, count);
+    CONTEXT cuGraphAddDependencies(graph: GraphId, from: In<NodeId>, to: In<NodeId>, count: usize) |it| {
+        edit(it, graph, [from, to], count, true)
+    };
+    CONTEXT cuGraphRemoveDependencies(graph: GraphId, from: In<NodeId>, to: In<NodeId>, count: usize) |it| {
+        edit(it, graph, [from, to], count, false)
+    };
+    CONTEXT cuGraphGetNodes(graph: GraphId, nodes: Out<NodeId>, count: Out<usize>) |it| {
+        list(it.graphs.get(graph)?.nodes.clone(), nodes, count)
+    };
+    CONTEXT cuGraphGetRootNodes(graph: GraphId, nodes: Out<NodeId>, count: Out<usize>) |it| {
+        list(roots(it, graph)?, nodes, count)
+    };
+    CONTEXT cuGraphGetEdges(graph: GraphId, from: Out<NodeId>, to: Out<NodeId>, count: Out<usize>) |it| {
+        get_edges(it, graph, from, to, count)
+    };
+    CONTEXT cuGraphNodeGetDependencies(node: NodeId, nodes: Out<NodeId>, count: Out<usize>) |it| {
+        list(it.nodes.get(node)?.dependencies.clone(), nodes, count)
+    };
+    CONTEXT cuGraphNodeGetDependentNodes(node: NodeId, nodes: Out<NodeId>, count: Out<usize>) |it| {
+        list(dependents(it, node)?, nodes, count)
+    };
     CONTEXT cuGraphNodeGetType(node: NodeId, number: Out<u32>) |it| number.put(kind(&it.nodes.get(node)?.task).0);
-    CONTEXT cuGraphNodeFindInClone(node: Out<NodeId>, original: NodeId, clone: GraphId) |it| find_in_clone(it, node, original, clone);
+    CONTEXT cuGraphNodeFindInClone(node: Out<NodeId>, original: NodeId, clone: GraphId) |it| {
+        find_in_clone(it, node, original, clone)
+    };
     CONTEXT cuGraphDestroyNode(node: NodeId) |it| it.destroy_node(node);
     CONTEXT cuGraphDebugDotPrint(graph: GraphId, path: Text, _flags: u32) |it| {
         let text = it.dot(graph)?;

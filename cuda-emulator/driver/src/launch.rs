@@ -244,38 +244,59 @@ fn no_clusters() -> Answer {
 }
 
 exports! {
-    WORK cuLaunchKernel(function: FunctionId, grid_x: u32, grid_y: u32, grid_z: u32, block_x: u32, block_y: u32, block_z: u32, shared: u32, stream: StreamId, parameters: In<Host>, extra: In<Host>) |it| {
+    WORK cuLaunchKernel(
+        function: FunctionId, grid_x: u32, grid_y: u32, grid_z: u32, block_x: u32, block_y: u32, block_z: u32,
+        shared: u32, stream: StreamId, parameters: In<Host>, extra: In<Host>,
+    ) |it| {
         let shape = Shape { grid: [grid_x, grid_y, grid_z], block: [block_x, block_y, block_z], shared, cooperative: false };
         launch(it, function, shape, stream, parameters, extra)
     };
-    WORK cuLaunchCooperativeKernel(function: FunctionId, grid_x: u32, grid_y: u32, grid_z: u32, block_x: u32, block_y: u32, block_z: u32, shared: u32, stream: StreamId, parameters: In<Host>) |it| {
+    WORK cuLaunchCooperativeKernel(
+        function: FunctionId, grid_x: u32, grid_y: u32, grid_z: u32, block_x: u32, block_y: u32, block_z: u32,
+        shared: u32, stream: StreamId, parameters: In<Host>,
+    ) |it| {
         let shape = Shape { grid: [grid_x, grid_y, grid_z], block: [block_x, block_y, block_z], shared, cooperative: true };
         launch(it, function, shape, stream, parameters, In::null())
     };
     WORK cuLaunchKernelEx(config: In<LaunchConfig>, function: FunctionId, parameters: In<Host>, extra: In<Host>) |it| {
         launch_ex(it, config, function, parameters, extra)
     };
-    CONTEXT cuOccupancyMaxActiveBlocksPerMultiprocessor(blocks: Out<i32>, function: FunctionId, count: i32, dynamic: usize) |it| {
+    CONTEXT cuOccupancyMaxActiveBlocksPerMultiprocessor(
+        blocks: Out<i32>, function: FunctionId, count: i32, dynamic: usize,
+    ) |it| {
         occupancy(it, blocks, function, count, dynamic)
     };
-    CONTEXT cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(blocks: Out<i32>, function: FunctionId, count: i32, dynamic: usize, flags: u32) |it| {
+    CONTEXT cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
+        blocks: Out<i32>, function: FunctionId, count: i32, dynamic: usize, flags: u32,
+    ) |it| {
         if flags > 1 {
             return Err(Code::INVALID_VALUE);
         }
         occupancy(it, blocks, function, count, dynamic)
     };
-    CONTEXT cuOccupancyMaxPotentialBlockSize(grid: Out<i32>, block: Out<i32>, function: FunctionId, of_block: BlockToShared, dynamic: usize, limit: i32) |it| {
+    CONTEXT cuOccupancyMaxPotentialBlockSize(
+        grid: Out<i32>, block: Out<i32>, function: FunctionId, of_block: BlockToShared, dynamic: usize, limit: i32,
+    ) |it| {
         best_block(it, [grid, block], function, (of_block, dynamic), limit)
     };
-    CONTEXT cuOccupancyMaxPotentialBlockSizeWithFlags(grid: Out<i32>, block: Out<i32>, function: FunctionId, of_block: BlockToShared, dynamic: usize, limit: i32, flags: u32) |it| {
+    CONTEXT cuOccupancyMaxPotentialBlockSizeWithFlags(
+        grid: Out<i32>, block: Out<i32>, function: FunctionId, of_block: BlockToShared, dynamic: usize, limit: i32,
+        flags: u32,
+    ) |it| {
         if flags > 1 {
             return Err(Code::INVALID_VALUE);
         }
         best_block(it, [grid, block], function, (of_block, dynamic), limit)
     };
-    CONTEXT cuOccupancyAvailableDynamicSMemPerBlock(bytes: Out<usize>, function: FunctionId, blocks: i32, count: i32) |it| {
+    CONTEXT cuOccupancyAvailableDynamicSMemPerBlock(
+        bytes: Out<usize>, function: FunctionId, blocks: i32, count: i32,
+    ) |it| {
         available_shared(it, bytes, function, blocks, count)
     };
-    CONTEXT cuOccupancyMaxActiveClusters(_count: Out<i32>, _function: FunctionId, _config: In<LaunchConfig>) |_| no_clusters();
-    CONTEXT cuOccupancyMaxPotentialClusterSize(_size: Out<i32>, _function: FunctionId, _config: In<LaunchConfig>) |_| no_clusters();
+    CONTEXT cuOccupancyMaxActiveClusters(_count: Out<i32>, _function: FunctionId, _config: In<LaunchConfig>) |_| {
+        no_clusters()
+    };
+    CONTEXT cuOccupancyMaxPotentialClusterSize(_size: Out<i32>, _function: FunctionId, _config: In<LaunchConfig>) |_| {
+        no_clusters()
+    };
 }

@@ -4,6 +4,7 @@
 //! into streams (`stream`) as tasks (`work`) or, while a stream is captured, into graphs (`capture`, `graph`, `exec`). Tasks run when
 //! somebody waits for them. The README says what there is, what it is set by, and what it cannot do.
 
+mod absent;
 mod capture;
 mod code;
 mod context;

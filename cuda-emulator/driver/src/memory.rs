@@ -331,11 +331,17 @@ exports! {
     UNSAFE cuMemFreeHost(pointer: Host) |it| free_host(it, pointer);
     UNSAFE cuMemHostRegister_v2(pointer: Host, bytes: usize, flags: u32) |it| register(it, pointer, bytes, flags);
     UNSAFE cuMemHostUnregister(pointer: Host) |it| unregister(it, pointer);
-    CONTEXT cuMemHostGetDevicePointer_v2(address: Out<u64>, pointer: Host, flags: u32) |it| device_pointer(it, address, pointer, flags);
+    CONTEXT cuMemHostGetDevicePointer_v2(address: Out<u64>, pointer: Host, flags: u32) |it| {
+        device_pointer(it, address, pointer, flags)
+    };
     CONTEXT cuMemHostGetFlags(flags: Out<u32>, pointer: Host) |it| host_flags(it, flags, pointer);
     CONTEXT cuMemGetInfo_v2(free: Out<usize>, total: Out<usize>) |it| info(it, free, total);
-    CONTEXT cuMemGetAddressRange_v2(base: Out<u64>, size: Out<usize>, address: u64) |it| address_range(it, base, size, address);
-    INIT cuPointerGetAttribute(data: Host, attribute: u32, address: u64) |it| pointer_attribute(it, data, attribute, address);
+    CONTEXT cuMemGetAddressRange_v2(base: Out<u64>, size: Out<usize>, address: u64) |it| {
+        address_range(it, base, size, address)
+    };
+    INIT cuPointerGetAttribute(data: Host, attribute: u32, address: u64) |it| {
+        pointer_attribute(it, data, attribute, address)
+    };
     INIT cuPointerGetAttributes(count: u32, attributes: In<u32>, data: In<Host>, address: u64) |it| {
         pointer_attributes(it, count, attributes, data, address)
     };
@@ -343,5 +349,7 @@ exports! {
     CONTEXT cuMemAdvise(_address: u64, _bytes: usize, _advice: u32, _device: i32) |_| managed();
     CONTEXT cuMemAdvise_v2(_address: u64, _bytes: usize, _advice: u32, _location: u64) |_| managed();
     CONTEXT cuMemPrefetchAsync(_address: u64, _bytes: usize, _device: i32, _stream: StreamId) |_| managed();
-    CONTEXT cuMemPrefetchAsync_v2(_address: u64, _bytes: usize, _location: u64, _flags: u32, _stream: StreamId) |_| managed();
+    CONTEXT cuMemPrefetchAsync_v2(_address: u64, _bytes: usize, _location: u64, _flags: u32, _stream: StreamId) |_| {
+        managed()
+    };
 }

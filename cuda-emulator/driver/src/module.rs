@@ -134,10 +134,12 @@ impl Driver {
         Ok((function, code, code.kernel.as_ref().ok_or(Code::INVALID_HANDLE)?))
     }
 
-    /// Registers of a thread, as a guess: PTX has as many as it likes, and a compiler would need about half.
+    /// Registers of a thread, as a guess: PTX has as many as it likes, and a compiler would need about half. It keeps them so few
+    /// that the largest block fits.
     pub(crate) fn registers(&self, id: FunctionId) -> Answer<u32> {
+        let most = crate::device::REGISTERS / self.max_threads(id)?.next_multiple_of(32).max(32);
         let registers = self.kernel(id)?.1.registers / 2;
-        Ok(registers.clamp(16, 128).next_multiple_of(8))
+        Ok(registers.next_multiple_of(8).clamp(16, most.clamp(16, 128)))
     }
 
     /// The most threads that a block of the kernel may have.
@@ -284,31 +286,55 @@ exports! {
     };
     MODULE cuModuleLoadFatBinary(module: Out<ModuleId>, image: Host) |it| load(it, module, image, Logs::default());
     UNSAFE_TIDY cuModuleUnload(module: ModuleId) |it| unload(it, module);
-    CONTEXT cuModuleGetFunction(function: Out<FunctionId>, module: ModuleId, name: Text) |it| get_function(it, function, module, name);
-    CONTEXT cuModuleGetFunctionCount(count: Out<u32>, module: ModuleId) |it| count.put(kernels(it, module)?.len() as u32);
-    CONTEXT cuModuleEnumerateFunctions(functions: Out<FunctionId>, room: u32, module: ModuleId) |it| enumerate(it, functions, room, module);
-    CONTEXT cuModuleGetGlobal_v2(address: Out<u64>, size: Out<usize>, module: ModuleId, name: Text) |it| get_global(it, address, size, module, name);
+    CONTEXT cuModuleGetFunction(function: Out<FunctionId>, module: ModuleId, name: Text) |it| {
+        get_function(it, function, module, name)
+    };
+    CONTEXT cuModuleGetFunctionCount(count: Out<u32>, module: ModuleId) |it| {
+        count.put(kernels(it, module)?.len() as u32)
+    };
+    CONTEXT cuModuleEnumerateFunctions(functions: Out<FunctionId>, room: u32, module: ModuleId) |it| {
+        enumerate(it, functions, room, module)
+    };
+    CONTEXT cuModuleGetGlobal_v2(address: Out<u64>, size: Out<usize>, module: ModuleId, name: Text) |it| {
+        get_global(it, address, size, module, name)
+    };
     CONTEXT cuModuleGetLoadingMode(mode: Out<u32>) |_| mode.put(1);
-    MODULE cuLibraryLoadData(library: Out<ModuleId>, image: Host, options: In<u32>, values: Out<u64>, count: u32, _library_options: Host, _library_values: Host, _library_count: u32) |it| {
+    MODULE cuLibraryLoadData(
+        library: Out<ModuleId>, image: Host, options: In<u32>, values: Out<u64>, count: u32, _library_options: Host,
+        _library_values: Host, _library_count: u32,
+    ) |it| {
         load(it, library, image, Logs::of(count, options, values)?)
     };
-    MODULE cuLibraryLoadFromFile(library: Out<ModuleId>, path: Text, _options: In<u32>, _values: Out<u64>, _count: u32, _library_options: Host, _library_values: Host, _library_count: u32) |it| {
+    MODULE cuLibraryLoadFromFile(
+        library: Out<ModuleId>, path: Text, _options: In<u32>, _values: Out<u64>, _count: u32, _library_options: Host,
+        _library_values: Host, _library_count: u32,
+    ) |it| {
         load_file(it, library, path)
     };
     UNSAFE_TIDY cuLibraryUnload(library: ModuleId) |it| unload(it, library);
-    CONTEXT cuLibraryGetKernel(kernel: Out<FunctionId>, library: ModuleId, name: Text) |it| get_function(it, kernel, library, name);
-    CONTEXT cuLibraryGetKernelCount(count: Out<u32>, library: ModuleId) |it| count.put(kernels(it, library)?.len() as u32);
-    CONTEXT cuLibraryEnumerateKernels(list: Out<FunctionId>, room: u32, library: ModuleId) |it| enumerate(it, list, room, library);
+    CONTEXT cuLibraryGetKernel(kernel: Out<FunctionId>, library: ModuleId, name: Text) |it| {
+        get_function(it, kernel, library, name)
+    };
+    CONTEXT cuLibraryGetKernelCount(count: Out<u32>, library: ModuleId) |it| {
+        count.put(kernels(it, library)?.len() as u32)
+    };
+    CONTEXT cuLibraryEnumerateKernels(list: Out<FunctionId>, room: u32, library: ModuleId) |it| {
+        enumerate(it, list, room, library)
+    };
     CONTEXT cuLibraryGetModule(module: Out<ModuleId>, library: ModuleId) |it| {
         it.modules.get(library)?;
         module.put(library)
     };
-    CONTEXT cuLibraryGetGlobal(address: Out<u64>, size: Out<usize>, library: ModuleId, name: Text) |it| get_global(it, address, size, library, name);
+    CONTEXT cuLibraryGetGlobal(address: Out<u64>, size: Out<usize>, library: ModuleId, name: Text) |it| {
+        get_global(it, address, size, library, name)
+    };
     CONTEXT cuKernelGetFunction(function: Out<FunctionId>, kernel: FunctionId) |it| {
         it.functions.get(kernel)?;
         function.put(kernel)
     };
-    CONTEXT cuKernelGetLibrary(library: Out<ModuleId>, kernel: FunctionId) |it| library.put(it.functions.get(kernel)?.module);
+    CONTEXT cuKernelGetLibrary(library: Out<ModuleId>, kernel: FunctionId) |it| {
+        library.put(it.functions.get(kernel)?.module)
+    };
     CONTEXT cuKernelGetAttribute(value: Out<i32>, attribute: u32, kernel: FunctionId, device: i32) |it| {
         it.check_device(device)?;
         value.put(it.function_attribute(kernel, attribute)?)
@@ -317,10 +343,23 @@ exports! {
         it.check_device(device)?;
         it.set_function_attribute(kernel, attribute, value)
     };
-    CONTEXT cuKernelGetName(name: Out<*const i8>, kernel: FunctionId) |it| name.put(it.functions.get(kernel)?.c_name.as_ptr().cast());
-    CONTEXT cuKernelGetParamInfo(kernel: FunctionId, at: usize, offset: Out<usize>, size: Out<usize>) |it| parameter(it, kernel, at, [offset, size]);
-    CONTEXT cuFuncGetAttribute(value: Out<i32>, attribute: u32, function: FunctionId) |it| value.put(it.function_attribute(function, attribute)?);
-    CONTEXT cuFuncSetAttribute(function: FunctionId, attribute: u32, value: i32) |it| it.set_function_attribute(function, attribute, value);
+    CONTEXT cuKernelGetName(name: Out<*const i8>, kernel: FunctionId) |it| {
+        name.put(it.functions.get(kernel)?.c_name.as_ptr().cast())
+    };
+    CONTEXT cuKernelGetParamInfo(kernel: FunctionId, at: usize, offset: Out<usize>, size: Out<usize>) |it| {
+        parameter(it, kernel, at, [offset, size])
+    };
+    CONTEXT cuFuncGetAttribute(value: Out<i32>, attribute: u32, function: FunctionId) |it| {
+        value.put(it.function_attribute(function, attribute)?)
+    };
+    CONTEXT cuFuncSetAttribute(function: FunctionId, attribute: u32, value: i32) |it| {
+        it.set_function_attribute(function, attribute, value)
+    };
+    CONTEXT cuKernelSetCacheConfig(kernel: FunctionId, config: u32, device: i32) |it| {
+        it.check_device(device)?;
+        it.functions.get(kernel)?;
+        if config > 3 { Err(Code::INVALID_VALUE) } else { Ok(()) }
+    };
     CONTEXT cuFuncSetCacheConfig(function: FunctionId, config: u32) |it| {
         it.functions.get(function)?;
         if config > 3 { Err(Code::INVALID_VALUE) } else { Ok(()) }
@@ -329,9 +368,15 @@ exports! {
         it.functions.get(function)?;
         if config > 2 { Err(Code::INVALID_VALUE) } else { Ok(()) }
     };
-    CONTEXT cuFuncGetModule(module: Out<ModuleId>, function: FunctionId) |it| module.put(it.functions.get(function)?.module);
-    CONTEXT cuFuncGetName(name: Out<*const i8>, function: FunctionId) |it| name.put(it.functions.get(function)?.c_name.as_ptr().cast());
-    CONTEXT cuFuncGetParamInfo(function: FunctionId, at: usize, offset: Out<usize>, size: Out<usize>) |it| parameter(it, function, at, [offset, size]);
+    CONTEXT cuFuncGetModule(module: Out<ModuleId>, function: FunctionId) |it| {
+        module.put(it.functions.get(function)?.module)
+    };
+    CONTEXT cuFuncGetName(name: Out<*const i8>, function: FunctionId) |it| {
+        name.put(it.functions.get(function)?.c_name.as_ptr().cast())
+    };
+    CONTEXT cuFuncGetParamInfo(function: FunctionId, at: usize, offset: Out<usize>, size: Out<usize>) |it| {
+        parameter(it, function, at, [offset, size])
+    };
     CONTEXT cuFuncIsLoaded(state: Out<u32>, function: FunctionId) |it| {
         it.functions.get(function)?;
         state.put(1)

@@ -156,17 +156,25 @@ fn get_cooperative(session: &mut Session, node: NodeId, attribute: u32, value: O
 }
 
 exports! {
-    CONTEXT cuGraphAddKernelNode(node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, parameters: In<KernelNodeParams>) |it| {
+    CONTEXT cuGraphAddKernelNode(
+        node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, parameters: In<KernelNodeParams>,
+    ) |it| {
         let task = it.kernel_task(&parameters.get()?, 0, None)?;
         add(it, Place { node, graph, dependencies, count }, task)
     };
-    CONTEXT cuGraphAddKernelNode_v2(node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, parameters: In<KernelNodeParams2>) |it| {
+    CONTEXT cuGraphAddKernelNode_v2(
+        node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, parameters: In<KernelNodeParams2>,
+    ) |it| {
         let KernelNodeParams2 { first, kernel, .. } = parameters.get()?;
         let task = it.kernel_task(&first, kernel, None)?;
         add(it, Place { node, graph, dependencies, count }, task)
     };
-    CONTEXT cuGraphKernelNodeGetParams(node: NodeId, out: Out<KernelNodeParams>) |it| out.put(it.kernel_parameters(node)?.first);
-    CONTEXT cuGraphKernelNodeGetParams_v2(node: NodeId, out: Out<KernelNodeParams2>) |it| out.put(it.kernel_parameters(node)?);
+    CONTEXT cuGraphKernelNodeGetParams(node: NodeId, out: Out<KernelNodeParams>) |it| {
+        out.put(it.kernel_parameters(node)?.first)
+    };
+    CONTEXT cuGraphKernelNodeGetParams_v2(node: NodeId, out: Out<KernelNodeParams2>) |it| {
+        out.put(it.kernel_parameters(node)?)
+    };
     CONTEXT cuGraphKernelNodeSetParams(node: NodeId, parameters: In<KernelNodeParams>) |it| {
         let task = it.kernel_task(&parameters.get()?, 0, Some(node))?;
         it.change(None, node, task)
@@ -185,9 +193,16 @@ exports! {
         let task = it.kernel_task(&first, kernel, Some(node))?;
         it.change(Some(exec), node, task)
     };
-    CONTEXT cuGraphKernelNodeSetAttribute(node: NodeId, attribute: u32, value: In<u32>) |it| set_cooperative(it, node, attribute, value);
-    CONTEXT cuGraphKernelNodeGetAttribute(node: NodeId, attribute: u32, value: Out<u32>) |it| get_cooperative(it, node, attribute, value);
-    CONTEXT cuGraphAddMemcpyNode(node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, copy: In<Copy3d>, _context: ContextId) |it| {
+    CONTEXT cuGraphKernelNodeSetAttribute(node: NodeId, attribute: u32, value: In<u32>) |it| {
+        set_cooperative(it, node, attribute, value)
+    };
+    CONTEXT cuGraphKernelNodeGetAttribute(node: NodeId, attribute: u32, value: Out<u32>) |it| {
+        get_cooperative(it, node, attribute, value)
+    };
+    CONTEXT cuGraphAddMemcpyNode(
+        node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, copy: In<Copy3d>,
+        _context: ContextId,
+    ) |it| {
         let task = Task::Copy(it.transfer("cuGraphAddMemcpyNode", &copy.get()?)?);
         add(it, Place { node, graph, dependencies, count }, task)
     };
@@ -200,7 +215,10 @@ exports! {
         let task = Task::Copy(it.transfer("cuGraphExecMemcpyNodeSetParams", &copy.get()?)?);
         it.change(Some(exec), node, task)
     };
-    CONTEXT cuGraphAddMemsetNode(node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, parameters: In<FillNodeParams>, _context: ContextId) |it| {
+    CONTEXT cuGraphAddMemsetNode(
+        node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, parameters: In<FillNodeParams>,
+        _context: ContextId,
+    ) |it| {
         let task = Task::Fill(it.fill("cuGraphAddMemsetNode", &parameters.get()?)?);
         add(it, Place { node, graph, dependencies, count }, task)
     };
@@ -209,18 +227,28 @@ exports! {
         let task = Task::Fill(it.fill("cuGraphMemsetNodeSetParams", &parameters.get()?)?);
         it.change(None, node, task)
     };
-    CONTEXT cuGraphExecMemsetNodeSetParams(exec: ExecId, node: NodeId, parameters: In<FillNodeParams>, _context: ContextId) |it| {
+    CONTEXT cuGraphExecMemsetNodeSetParams(
+        exec: ExecId, node: NodeId, parameters: In<FillNodeParams>, _context: ContextId,
+    ) |it| {
         let task = Task::Fill(it.fill("cuGraphExecMemsetNodeSetParams", &parameters.get()?)?);
         it.change(Some(exec), node, task)
     };
-    CONTEXT cuGraphAddHostNode(node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, parameters: In<HostNodeParams>) |it| {
+    CONTEXT cuGraphAddHostNode(
+        node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, parameters: In<HostNodeParams>,
+    ) |it| {
         let task = call(parameters)?;
         add(it, Place { node, graph, dependencies, count }, task)
     };
     CONTEXT cuGraphHostNodeGetParams(node: NodeId, out: Out<HostNodeParams>) |it| get_call(it, node, out);
-    CONTEXT cuGraphHostNodeSetParams(node: NodeId, parameters: In<HostNodeParams>) |it| it.change(None, node, call(parameters)?);
-    CONTEXT cuGraphExecHostNodeSetParams(exec: ExecId, node: NodeId, parameters: In<HostNodeParams>) |it| it.change(Some(exec), node, call(parameters)?);
-    CONTEXT cuGraphAddEventRecordNode(node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, id: EventId) |it| {
+    CONTEXT cuGraphHostNodeSetParams(node: NodeId, parameters: In<HostNodeParams>) |it| {
+        it.change(None, node, call(parameters)?)
+    };
+    CONTEXT cuGraphExecHostNodeSetParams(exec: ExecId, node: NodeId, parameters: In<HostNodeParams>) |it| {
+        it.change(Some(exec), node, call(parameters)?)
+    };
+    CONTEXT cuGraphAddEventRecordNode(
+        node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, id: EventId,
+    ) |it| {
         let task = event(it, id, Task::Record)?;
         add(it, Place { node, graph, dependencies, count }, task)
     };
@@ -233,7 +261,9 @@ exports! {
         let task = event(it, id, Task::Record)?;
         it.change(Some(exec), node, task)
     };
-    CONTEXT cuGraphAddEventWaitNode(node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, id: EventId) |it| {
+    CONTEXT cuGraphAddEventWaitNode(
+        node: Out<NodeId>, graph: GraphId, dependencies: In<NodeId>, count: usize, id: EventId,
+    ) |it| {
         let task = event(it, id, Task::Wait)?;
         add(it, Place { node, graph, dependencies, count }, task)
     };

@@ -117,10 +117,16 @@ fn of_device(session: &Session, pool: Out<PoolId>, device: i32, id: PoolId) -> A
 exports! {
     INIT cuMemPoolCreate(pool: Out<PoolId>, props: In<PoolProps>) |it| create(it, pool, props);
     INIT cuMemPoolDestroy(pool: PoolId) |it| destroy(it, pool);
-    INIT cuMemPoolGetAttribute(pool: PoolId, attribute: u32, value: Host) |it| get_attribute(it, pool, attribute, value);
-    INIT cuMemPoolSetAttribute(pool: PoolId, attribute: u32, value: Host) |it| set_attribute(it, pool, attribute, value);
+    INIT cuMemPoolGetAttribute(pool: PoolId, attribute: u32, value: Host) |it| {
+        get_attribute(it, pool, attribute, value)
+    };
+    INIT cuMemPoolSetAttribute(pool: PoolId, attribute: u32, value: Host) |it| {
+        set_attribute(it, pool, attribute, value)
+    };
     INIT cuMemPoolTrimTo(pool: PoolId, _keep: usize) |it| it.pools.get(pool).map(drop);
-    INIT cuMemPoolSetAccess(pool: PoolId, accesses: In<Access>, count: usize) |it| set_access(it, pool, accesses, count);
+    INIT cuMemPoolSetAccess(pool: PoolId, accesses: In<Access>, count: usize) |it| {
+        set_access(it, pool, accesses, count)
+    };
     INIT cuMemPoolGetAccess(flags: Out<u32>, pool: PoolId, location: In<Location>) |it| {
         it.pools.get(pool)?;
         on_this_device(location.get()?)?;

@@ -389,7 +389,9 @@ fn get<T>(session: &mut Session, stream: StreamId, out: Out<T>, what: fn(&Stream
 
 exports! {
     CONTEXT cuStreamCreate(stream: Out<StreamId>, flags: u32) |it| create(it, stream, flags, 0);
-    CONTEXT cuStreamCreateWithPriority(stream: Out<StreamId>, flags: u32, priority: i32) |it| create(it, stream, flags, priority);
+    CONTEXT cuStreamCreateWithPriority(stream: Out<StreamId>, flags: u32, priority: i32) |it| {
+        create(it, stream, flags, priority)
+    };
     TIDY cuStreamDestroy_v2(stream: StreamId) |it| destroy(it, stream);
     CONTEXT cuStreamSynchronize(stream: StreamId) |it| synchronize(it, stream);
     CONTEXT cuStreamQuery(stream: StreamId) |it| query(it, stream);
@@ -406,6 +408,10 @@ exports! {
         it.stream_of(stream)?;
         refuse(Code::NOT_SUPPORTED, format_args!("cuStreamAttachMemAsync: the device has no managed memory"))
     };
-    WORK cuLaunchHostFunc(stream: StreamId, function: Option<HostFunction>, data: Host) |it| call(it, stream, function, data);
-    WORK cuStreamAddCallback(stream: StreamId, function: Option<StreamCallback>, data: Host, flags: u32) |it| callback(it, stream, function, data, flags);
+    WORK cuLaunchHostFunc(stream: StreamId, function: Option<HostFunction>, data: Host) |it| {
+        call(it, stream, function, data)
+    };
+    WORK cuStreamAddCallback(stream: StreamId, function: Option<StreamCallback>, data: Host, flags: u32) |it| {
+        callback(it, stream, function, data, flags)
+    };
 }
