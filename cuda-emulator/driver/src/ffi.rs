@@ -5,7 +5,6 @@
 
 use crate::code::{Answer, Code};
 use std::ffi::{CStr, c_char, c_void};
-use std::path::PathBuf;
 
 /// Where an answer goes.
 #[derive(Debug)]
@@ -147,12 +146,6 @@ impl Text {
     /// The text; bytes that are no UTF-8 are replaced.
     pub(crate) fn string(self) -> Answer<String> {
         Ok(String::from_utf8_lossy(self.bytes()?).into_owned())
-    }
-
-    /// The text as the name of a file, byte for byte.
-    pub(crate) fn path(self) -> Answer<PathBuf> {
-        use std::os::unix::ffi::OsStrExt as _;
-        Ok(PathBuf::from(std::ffi::OsStr::from_bytes(self.bytes()?)))
     }
 }
 

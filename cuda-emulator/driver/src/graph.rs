@@ -384,6 +384,6 @@ exports! {
     CONTEXT cuGraphDestroyNode(node: NodeId) |it| it.destroy_node(node);
     CONTEXT cuGraphDebugDotPrint(graph: GraphId, path: Text, _flags: u32) |it| {
         let text = it.dot(graph)?;
-        std::fs::write(path.path()?, text).or(Err(Code::OPERATING_SYSTEM))
+        std::fs::write(path.string()?, text).or(Err(Code::OPERATING_SYSTEM))
     };
 }

@@ -202,9 +202,9 @@ fn load(session: &mut Session, module: Out<ModuleId>, image: Host, logs: Logs) -
 
 fn load_file(session: &mut Session, module: Out<ModuleId>, path: Text) -> Answer {
     module.check()?;
-    let path = path.path()?;
-    let mut bytes = std::fs::read(&path)
-        .or_else(|error| refuse(Code::FILE_NOT_FOUND, format_args!("{}: {error}", path.display())))?;
+    let path = path.string()?;
+    let mut bytes =
+        std::fs::read(&path).or_else(|error| refuse(Code::FILE_NOT_FOUND, format_args!("{path}: {error}")))?;
     bytes.push(0);
     load(session, module, Host(bytes.as_mut_ptr().cast()), Logs::default())
 }

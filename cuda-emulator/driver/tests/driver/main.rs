@@ -6,6 +6,7 @@ mod common;
 mod errors;
 mod faults;
 mod graphs;
+mod launches;
 mod memory;
 mod program;
 mod settings;
