@@ -323,12 +323,12 @@ impl Threads {
     /// What is kept after a new strong write: who is not done with, and nobody has observed the last write.
     fn demote(&mut self, kept: Earlier, me: Noted) -> Earlier {
         match kept {
-            Earlier::Set { block, set, plain: false } if block == self.block => {
+            Earlier::Set { block, set, plain } if block == self.block => {
                 let mut sets = std::mem::take(&mut self.sets);
                 let here = |it: Record| Record::new(me.record.tag(), block, it.thread(), it.time(), it.class());
                 let set = sets.demoted(set, |it| !self.is_done(here(it), me));
                 self.sets = sets;
-                Earlier::Set { block, set, plain: false }
+                if set == SetId(0) { Earlier::None } else { Earlier::Set { block, set, plain } }
             }
             Earlier::Blocks { residues, class: Class::Observer } => Earlier::Blocks { residues, class: Class::Read },
             _ => kept,
