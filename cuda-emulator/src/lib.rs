@@ -11,6 +11,8 @@
 #![forbid(unsafe_code)]
 
 pub mod alu;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
 pub mod lower;
 pub mod machine;

@@ -322,11 +322,11 @@ fn widen_byte<S: Format>(bits: u64) -> f64 {
 
 /// Two numbers of eight bits, from and to two of f32 or f16.
 fn bytes<D: Format>(table: &mut Table) {
-    fn to<D: Format, const OPTIONS: u8>(table: &mut Table, relu: &str) {
+    fn to<D: Format, const OPTIONS: u8, const FINITE_TOO: u8>(table: &mut Table, relu: &str) {
         let name = D::NAME;
-        from_single::<D, Rn, OPTIONS>(table, &format!(".satfinite{relu}"), false);
+        from_single::<D, Rn, FINITE_TOO>(table, &format!(".satfinite{relu}"), false);
         let from_half = lanes!(|a: u32| {
-            let convert = |bits: u32| narrow::<D, OPTIONS>(widen::<F16>(u64::from(bits & 0xffff)), Mode::Nearest);
+            let convert = |bits: u32| narrow::<D, FINITE_TOO>(widen::<F16>(u64::from(bits & 0xffff)), Mode::Nearest);
             convert(a >> 16) << 8 | convert(a)
         });
         table.row(&format!("cvt.rn.satfinite{relu}.{name}x2.f16x2"), Convert, 0, from_half);
@@ -336,8 +336,8 @@ fn bytes<D: Format>(table: &mut Table) {
         });
         table.row(&format!("cvt.rn{relu}.f16x2.{name}x2"), Convert, 0, to_half);
     }
-    to::<D, FINITE>(table, "");
-    to::<D, { FINITE | RELU }>(table, ".relu");
+    to::<D, 0, FINITE>(table, "");
+    to::<D, RELU, { FINITE | RELU }>(table, ".relu");
 }
 
 /// `cvt.pack`: two integers cut to a range, side by side; narrow ones push the third operand up.

@@ -93,7 +93,9 @@ macro_rules! native {
 
             #[inline(always)]
             fn root<M: Round>(self) -> Self {
-                let nearest = self.sqrt();
+                // LLVM takes a later test for NaN away, since a root of less than zero is one. Bits it leaves alone.
+                let bits = self.sqrt().write();
+                let nearest = Self::read(if round::is_nan::<$format>(bits) { $format::NAN } else { bits });
                 if M::MODE == Mode::Nearest || !self.is_finite() || self <= 0.0 {
                     return nearest;
                 }

@@ -1,0 +1,86 @@
+//! The cases on the emulator.
+
+use super::*;
+use crate::machine::{DeviceLimits, Launch, Settings, launch};
+use crate::memory::Memory;
+use crate::{Module, alu};
+
+/// Cases that are loaded as one module.
+const TOGETHER: usize = 64;
+
+/// Runs cases; what is wrong, one line a case.
+fn run(cases: &[&Case]) -> Vec<String> {
+    let (text, names) = module(cases);
+    let memory = Memory::new(1 << 30);
+    let loaded = match Module::load(&memory, &text, 90) {
+        Ok(loaded) => loaded,
+        Err(_) if cases.len() > 1 => return cases.iter().flat_map(|case| run(&[case])).collect(),
+        Err(error) => return vec![format!("{}: {error}", cases[0].name)],
+    };
+    let settings = Settings { device: DeviceLimits::of(90), ..Settings::default() };
+    let mut wrong = Vec::new();
+    for (case, name) in cases.iter().zip(names) {
+        let inputs = case.inputs();
+        let bytes: Vec<u8> = inputs.iter().flatten().flat_map(|it| it.to_le_bytes()).collect();
+        let given = memory.allocate(bytes.len() as u64).unwrap();
+        memory.write(given, &bytes).unwrap();
+        let mut results = vec![0; inputs.len() * 16];
+        let written = memory.allocate(results.len() as u64).unwrap();
+        memory.write(written, &results).unwrap();
+        let grid = Launch {
+            kernel: loaded.kernel(&name).unwrap(),
+            grid: [BLOCKS as u32, 1, 1],
+            block: [THREADS as u32, 1, 1],
+            dynamic_shared: 0,
+            parameters: [written.to_le_bytes(), given.to_le_bytes()].concat(),
+            cooperative: false,
+        };
+        let outcome = launch(&memory, &loaded.program, &loaded.symbols, &grid, &settings).unwrap();
+        memory.read(written, &mut results).unwrap();
+        memory.free(given).unwrap();
+        memory.free(written).unwrap();
+        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, it| sum << 8 | u64::from(*it));
+        let outputs: Vec<Output> = results.chunks(16).map(|it| [word(&it[..8]), word(&it[8..])]).collect();
+        if let Some(report) = outcome.reports.first() {
+            wrong.push(format!("{}: {report}", case.name));
+        } else if let Err(mismatch) = case.check(&inputs, &outputs) {
+            wrong.push(mismatch.to_string());
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_instruction_gives_what_its_definition_says() {
+    let suite = suite();
+    let cases: Vec<&Case> = suite.iter().collect();
+    let wrong: Vec<String> = cases.chunks(TOGETHER).flat_map(run).collect();
+    let shown = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} of {} cases:\n{shown}", wrong.len(), cases.len());
+}
+
+/// No form without a program, and no program of a form that is not there.
+#[test]
+fn all_arithmetic_has_a_program() {
+    let suite = suite();
+    let words = |it: &str| it.split(' ').next().unwrap_or_default().to_owned();
+    let mut tested: Vec<String> =
+        suite.iter().filter(|it| matches!(it.program, Program::Arithmetic { .. })).map(|it| words(&it.name)).collect();
+    tested.sort_unstable();
+    tested.dedup();
+    let missing: Vec<_> =
+        alu::forms().into_iter().filter(|it| tested.binary_search(&(*it).to_owned()).is_err()).collect();
+    let unknown: Vec<_> = tested.iter().filter(|it| !alu::forms().contains(&it.as_str())).collect();
+    assert!(missing.is_empty() && unknown.is_empty(), "no program: {missing:?}; no such form: {unknown:?}");
+}
+
+#[test]
+fn the_list_is_current() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("CONFORMANCE.md");
+    let list = list();
+    if std::env::var_os("WENGERT_WRITE_CONFORMANCE").is_some() {
+        std::fs::write(&path, &list).unwrap();
+    }
+    let have = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(have == list, "CONFORMANCE.md is old: run this test once with WENGERT_WRITE_CONFORMANCE=1");
+}
