@@ -73,7 +73,14 @@ fn passes(addresses: &Lanes, part: u32, bytes: u32) -> u64 {
         let first = addresses[lane] >> 2;
         first..=(addresses[lane].wrapping_add(u64::from(bytes.max(1)) - 1) >> 2)
     };
-    // One word a bank is the usual case.
+    // Words that lie within 32 of each other are at different banks: the usual case.
+    let (mut low, mut high) = (u64::MAX, 0);
+    for lane in Set(part) {
+        (low, high) = (low.min(addresses[lane]), high.max(addresses[lane]));
+    }
+    if (high.saturating_add(u64::from(bytes.max(1)) - 1) >> 2) - (low >> 2) < BANKS as u64 {
+        return 1;
+    }
     let mut seen = [u64::MAX; BANKS];
     let mut clash = false;
     for lane in Set(part) {

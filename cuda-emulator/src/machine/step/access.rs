@@ -21,6 +21,9 @@ pub(super) struct Shape<'a> {
     pub(super) cached: bool,
 }
 
+/// No lanes of a space.
+const NOBODY: (Space, u32) = (Space::Generic, 0);
+
 impl<'a> Shape<'a> {
     pub(super) fn of(address: &'a Address, bytes: u8, count: usize, order: Order, scope: Scope) -> Self {
         Shape {
@@ -30,6 +33,11 @@ impl<'a> Shape<'a> {
             strength: Strength { order, scope },
             cached: false,
         }
+    }
+
+    /// One element at an address of a space.
+    fn element(&self, space: Space, address: u64) -> Element {
+        Element { space, address, bytes: self.bytes, strength: self.strength }
     }
 }
 
@@ -45,69 +53,169 @@ pub(super) struct Element {
 impl Exec<'_, '_> {
     /// The addresses that lanes use, in the address space of the instruction.
     pub(super) fn addresses(&self, address: &Address) -> Lanes {
-        offset(address, self.read(&address.base))
+        match &address.base {
+            Source::Register(register) => offset(address, self.register(*register)),
+            base => offset(address, &self.read(base)),
+        }
     }
 
     /// As [`addresses`](Self::addresses), of lanes that may be in different frames.
     pub(super) fn gather_addresses(&self, address: &Address, lanes: u32) -> Lanes {
-        offset(address, self.gather(&address.base, lanes))
+        offset(address, &self.gather(&address.base, lanes))
     }
 
-    /// Space and address of what a lane accesses.
-    #[inline]
-    pub(super) fn place(space: Space, address: u64) -> (Space, u64) {
-        match space {
-            Space::Generic => locate(address),
-            Space::Const => (Space::Global, address),
-            space => (space, address),
+    /// The lanes by the spaces that they go to. Generic addresses become addresses in their spaces.
+    fn parts(space: Space, addresses: &mut Lanes, active: u32) -> [(Space, u32); 4] {
+        let mut parts = [(Space::Global, 0), (Space::Shared, 0), (Space::Local, 0), (Space::Param, 0)];
+        for lane in Set(active) {
+            let (space, address) = locate_in(space, addresses[lane]);
+            addresses[lane] = address;
+            if let Some(part) = parts.iter_mut().find(|it| it.0 == space) {
+                part.1 |= 1 << lane;
+            }
         }
+        parts
+    }
+
+    /// The lanes of an access by their spaces, without those that are not aligned; and it is counted.
+    fn prepare(&mut self, shape: &Shape<'_>, active: u32, write: bool) -> (Lanes, [(Space, u32); 4]) {
+        let mut addresses = self.addresses(shape.address);
+        let mut parts = match shape.address.space {
+            Space::Generic => Self::parts(Space::Generic, &mut addresses, active),
+            Space::Const => [(Space::Global, active), NOBODY, NOBODY, NOBODY],
+            space => [(space, active), NOBODY, NOBODY, NOBODY],
+        };
+        for (space, lanes) in parts.iter_mut().filter(|it| it.1 != 0) {
+            *lanes = self.aligned(shape, (*space, &addresses), *lanes, write);
+            let bytes = shape.bytes * shape.count;
+            match space {
+                // Constants come from a cache of their own.
+                Space::Global if shape.address.space != Space::Const => {
+                    self.worker.counters.global(&addresses, *lanes, bytes);
+                }
+                Space::Shared => self.worker.counters.shared(&addresses, *lanes, bytes),
+                _ => {}
+            }
+        }
+        (addresses, parts)
     }
 
     pub(super) fn load(&mut self, shape: Shape<'_>, targets: &[Option<Target>], signed: bool, active: u32) -> Flow {
-        let addresses = self.addresses(shape.address);
-        let active = self.aligned(&shape, &addresses, active, false);
-        self.count(&shape, &addresses, active);
-        let shift = 64 - 8 * shape.bytes.min(8);
+        let (mut at, parts) = self.prepare(&shape, active, false);
         for (index, target) in targets.iter().enumerate() {
             let mut values = [0; WARP];
-            let offset = index as u64 * u64::from(shape.bytes);
-            for lane in Set(active) {
-                let element = self.element(&shape, addresses[lane].wrapping_add(offset));
-                let value = match shape.cached {
-                    true => self.load_cached(lane, element),
-                    false => self.load_one(lane, self.actor(lane), element),
-                };
-                values[lane] = if signed { ((value << shift) as i64 >> shift) as u64 } else { value };
+            for (space, lanes) in parts.into_iter().filter(|it| it.1 != 0) {
+                match (space, shape.bytes, shape.strength) {
+                    // Once more for the commonest, so that what depends on these constants is decided here.
+                    (Space::Shared, 4, Strength::WEAK) => {
+                        self.load_shared(&at, (4, Strength::WEAK), lanes, &mut values);
+                    }
+                    (Space::Shared, ..) => self.load_shared(&at, (shape.bytes, shape.strength), lanes, &mut values),
+                    (Space::Global, ..) if shape.cached => self.load_cached(&at, shape.bytes, lanes, &mut values),
+                    (Space::Global, 4, Strength::WEAK) => {
+                        self.load_global(&at, (4, Strength::WEAK), lanes, &mut values);
+                    }
+                    (Space::Global, ..) => self.load_global(&at, (shape.bytes, shape.strength), lanes, &mut values),
+                    _ => {
+                        for lane in Set(lanes) {
+                            let element = shape.element(space, at[lane]);
+                            values[lane] = self.load_one(lane, self.actor(lane), element);
+                        }
+                    }
+                }
             }
-            self.write(*target, &values, active);
+            if signed {
+                let shift = 64 - 8 * shape.bytes.min(8);
+                values.iter_mut().for_each(|it| *it = ((*it << shift) as i64 >> shift) as u64);
+            }
+            let wanted = parts.iter().fold(0, |all, it| all | it.1);
+            self.write(*target, &values, wanted);
+            if index + 1 < targets.len() {
+                at.iter_mut().for_each(|it| *it = it.wrapping_add(u64::from(shape.bytes)));
+            }
         }
         self.proceed()
+    }
+
+    #[inline(always)]
+    fn load_shared(&mut self, at: &Lanes, (bytes, strength): (u32, Strength), active: u32, values: &mut Lanes) {
+        let (block, first, pc) = (self.site.block as u32, self.thread(0), self.pc);
+        for lane in Set(active) {
+            let actor = Actor { block, thread: first + lane as u32, pc };
+            let value = self.site.shared.load(&mut self.site.order, actor, at[lane], bytes, strength);
+            values[lane] = value.unwrap_or(0);
+            if !self.site.shared.troubles.is_empty() {
+                self.troubles(lane, actor, Element { space: Space::Shared, address: at[lane], bytes, strength }, false);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn load_global(&mut self, at: &Lanes, (bytes, strength): (u32, Strength), active: u32, values: &mut Lanes) {
+        let (block, first, pc) = (self.site.block as u32, self.thread(0), self.pc);
+        for lane in Set(active) {
+            let actor = Actor { block, thread: first + lane as u32, pc };
+            let value = self.worker.view.load(&mut self.site.order, actor, at[lane], bytes, strength);
+            values[lane] = value.unwrap_or(0);
+            if !self.worker.view.troubles.is_empty() {
+                self.troubles(lane, actor, Element { space: Space::Global, address: at[lane], bytes, strength }, false);
+            }
+        }
     }
 
     pub(super) fn store(&mut self, shape: Shape<'_>, sources: &[Source], active: u32) -> Flow {
-        let addresses = self.addresses(shape.address);
-        let active = self.aligned(&shape, &addresses, active, true);
-        self.count(&shape, &addresses, active);
-        for (index, source) in sources.iter().enumerate() {
+        let (mut at, parts) = self.prepare(&shape, active, true);
+        for source in sources {
             let values = self.read(source);
-            let offset = index as u64 * u64::from(shape.bytes);
-            for lane in Set(active) {
-                let element = self.element(&shape, addresses[lane].wrapping_add(offset));
-                self.store_one(lane, element, values[lane]);
+            for (space, lanes) in parts.into_iter().filter(|it| it.1 != 0) {
+                match space {
+                    Space::Shared => self.store_shared(&at, &shape, lanes, &values),
+                    Space::Local | Space::Param => {
+                        for lane in Set(lanes) {
+                            self.store_own(lane, shape.element(space, at[lane]), values[lane]);
+                        }
+                    }
+                    _ => self.store_global(&at, &shape, lanes, &values),
+                }
             }
+            at.iter_mut().for_each(|it| *it = it.wrapping_add(u64::from(shape.bytes)));
         }
         self.proceed()
     }
 
-    #[inline]
-    fn element(&self, shape: &Shape<'_>, address: u64) -> Element {
-        let (space, address) = Self::place(shape.address.space, address);
-        Element { space, address, bytes: shape.bytes, strength: shape.strength }
+    fn store_shared(&mut self, at: &Lanes, shape: &Shape<'_>, active: u32, values: &Lanes) {
+        let (block, first, pc) = (self.site.block as u32, self.thread(0), self.pc);
+        let (bytes, strength) = (shape.bytes, shape.strength);
+        for lane in Set(active) {
+            let actor = Actor { block, thread: first + lane as u32, pc };
+            self.site.shared.store(&mut self.site.order, actor, at[lane], bytes, values[lane], strength);
+            if !self.site.shared.troubles.is_empty() {
+                self.troubles(lane, actor, shape.element(Space::Shared, at[lane]), true);
+            }
+        }
+    }
+
+    fn store_global(&mut self, at: &Lanes, shape: &Shape<'_>, active: u32, values: &Lanes) {
+        let (block, first, pc) = (self.site.block as u32, self.thread(0), self.pc);
+        let (bytes, strength) = (shape.bytes, shape.strength);
+        for lane in Set(active) {
+            let actor = Actor { block, thread: first + lane as u32, pc };
+            self.worker.view.store(&mut self.site.order, actor, at[lane], bytes, values[lane], strength);
+            if !self.worker.view.troubles.is_empty() {
+                self.troubles(lane, actor, shape.element(Space::Global, at[lane]), true);
+            }
+        }
     }
 
     /// The lanes whose vectors are aligned as a whole; of the others it is reported that they are not. Single elements are left
     /// to the memory.
-    pub(super) fn aligned(&mut self, shape: &Shape<'_>, addresses: &Lanes, active: u32, write: bool) -> u32 {
+    pub(super) fn aligned(
+        &mut self,
+        shape: &Shape<'_>,
+        (space, addresses): (Space, &Lanes),
+        active: u32,
+        write: bool,
+    ) -> u32 {
         if shape.count < 2 {
             return active;
         }
@@ -115,7 +223,7 @@ impl Exec<'_, '_> {
         let low = u64::from(bytes.next_power_of_two() - 1);
         let crooked = Set(active).find(|lane| addresses[*lane] & low != 0);
         let Some(lane) = crooked else { return active };
-        let (space, address) = Self::place(shape.address.space, addresses[lane]);
+        let (space, address) = locate_in(space, addresses[lane]);
         let access = Access { space: name(space), address, bytes, write };
         self.fault(Finding::Misaligned, lane, Some(access), None, format!("a vector of {bytes} bytes"));
         Set(active).filter(|lane| addresses[*lane] & low == 0).fold(0, |mask, lane| mask | 1 << lane)
@@ -146,46 +254,26 @@ impl Exec<'_, '_> {
         value.unwrap_or(0)
     }
 
-    /// As [`load_one`](Self::load_one), through the cache that sees no writes of the running launch.
-    fn load_cached(&mut self, lane: usize, element: Element) -> u64 {
-        let actor = self.actor(lane);
-        let Element { space, address, bytes, .. } = element;
-        if space != Space::Global {
-            return self.load_one(lane, actor, element);
+    /// Through the cache that sees no writes of the running launch.
+    fn load_cached(&mut self, at: &Lanes, bytes: u32, active: u32, values: &mut Lanes) {
+        for lane in Set(active) {
+            let actor = self.actor(lane);
+            let value = self.worker.view.load_non_coherent(&mut self.site.order, actor, at[lane], bytes);
+            values[lane] = value.unwrap_or(0);
+            if !self.worker.view.troubles.is_empty() {
+                let element = Element { space: Space::Global, address: at[lane], bytes, strength: Strength::WEAK };
+                self.troubles(lane, actor, element, false);
+            }
         }
-        let value = self.worker.view.load_non_coherent(&mut self.site.order, actor, address, bytes);
-        if !self.worker.view.troubles.is_empty() {
-            self.troubles(lane, actor, element, false);
-        }
-        value.unwrap_or(0)
     }
 
-    #[inline]
-    fn store_one(&mut self, lane: usize, element: Element, value: u64) {
-        let Element { space, address, bytes, strength } = element;
-        let actor = self.actor(lane);
-        match space {
-            Space::Shared => {
-                self.site.shared.store(&mut self.site.order, actor, address, bytes, value, strength);
-                if !self.site.shared.troubles.is_empty() {
-                    self.troubles(lane, actor, element, true);
-                }
-            }
-            Space::Local => {
-                if let Some(to) = self.local(lane, element, true) {
-                    to.iter_mut().zip(value.to_le_bytes()).for_each(|(to, from)| *to = from);
-                }
-            }
-            Space::Param => {
-                let access = Some(element.access(true));
-                self.fault(Finding::ReadOnly, lane, access, None, "parameters of a kernel".into());
-            }
-            _ => {
-                self.worker.view.store(&mut self.site.order, actor, address, bytes, value, strength);
-                if !self.worker.view.troubles.is_empty() {
-                    self.troubles(lane, actor, element, true);
-                }
-            }
+    /// Writes one element of a lane to its local memory. There are no other writes to parameters of kernels than wrong ones.
+    fn store_own(&mut self, lane: usize, element: Element, value: u64) {
+        if element.space == Space::Param {
+            let access = Some(element.access(true));
+            self.fault(Finding::ReadOnly, lane, access, None, "parameters of a kernel".into());
+        } else if let Some(to) = self.local(lane, element, true) {
+            to.iter_mut().zip(value.to_le_bytes()).for_each(|(to, from)| *to = from);
         }
     }
 
@@ -247,32 +335,6 @@ impl Exec<'_, '_> {
         self.fault(finding, lane, Some(element.access(false)), None, note);
         None
     }
-
-    /// Counts what an access costs.
-    fn count(&mut self, shape: &Shape<'_>, addresses: &Lanes, active: u32) {
-        let bytes = shape.bytes * shape.count;
-        let (mut global, mut shared) = (0, 0);
-        match shape.address.space {
-            Space::Global => global = active,
-            Space::Shared => shared = active,
-            Space::Generic => {
-                for lane in Set(active) {
-                    match locate(addresses[lane]).0 {
-                        Space::Global => global |= 1 << lane,
-                        Space::Shared => shared |= 1 << lane,
-                        _ => {}
-                    }
-                }
-            }
-            Space::Local | Space::Const | Space::Param => return,
-        }
-        if global != 0 {
-            self.worker.counters.global(addresses, global, bytes);
-        }
-        if shared != 0 {
-            self.worker.counters.shared(addresses, shared, bytes);
-        }
-    }
 }
 
 impl Element {
@@ -282,17 +344,31 @@ impl Element {
     }
 }
 
+/// Space and address of what a lane accesses.
+#[inline]
+pub(super) fn locate_in(space: Space, address: u64) -> (Space, u64) {
+    match space {
+        Space::Generic => locate(address),
+        Space::Const => (Space::Global, address),
+        space => (space, address),
+    }
+}
+
 /// The addresses for their bases.
 #[inline]
-fn offset(address: &Address, base: Lanes) -> Lanes {
+fn offset(address: &Address, base: &Lanes) -> Lanes {
+    let mut addresses = *base;
     match address.space {
         // These are 32 bits wide, and so is the arithmetic of who keeps them in registers of 32 bits.
-        Space::Shared | Space::Local | Space::Param => base.map(|it| {
-            let sum = it.wrapping_add_signed(address.offset);
-            if it <= u64::from(u32::MAX) { sum & u64::from(u32::MAX) } else { sum }
-        }),
-        _ => base.map(|it| it.wrapping_add_signed(address.offset)),
+        Space::Shared | Space::Local | Space::Param => {
+            for it in &mut addresses {
+                let sum = it.wrapping_add_signed(address.offset);
+                *it = if *it <= u64::from(u32::MAX) { sum & u64::from(u32::MAX) } else { sum };
+            }
+        }
+        _ => addresses.iter_mut().for_each(|it| *it = it.wrapping_add_signed(address.offset)),
     }
+    addresses
 }
 
 /// What reports call a space.

@@ -1,6 +1,6 @@
 //! Atomics.
 
-use super::access::{Element, Shape};
+use super::access::{Element, Shape, locate_in};
 use super::{Exec, Flow};
 use crate::alu::{Alu, WARP, select};
 use crate::lower::{AtomicOp, AtomicType, Source, Space, Target};
@@ -28,7 +28,7 @@ impl Exec<'_, '_> {
         active: u32,
     ) -> Flow {
         let addresses = self.addresses(shape.address);
-        let active = self.aligned(&shape, &addresses, active, true);
+        let active = self.aligned(&shape, (shape.address.space, &addresses), active, true);
         let arithmetic = half(what);
         let swap = swap.map_or([0; WARP], |it| self.read(it));
         let mask = keep(8 * shape.bytes as u8);
@@ -37,7 +37,7 @@ impl Exec<'_, '_> {
             let mut old = [0; WARP];
             for lane in Set(active) {
                 let address = addresses[lane].wrapping_add(index as u64 * u64::from(shape.bytes));
-                let (space, address) = Self::place(shape.address.space, address);
+                let (space, address) = locate_in(shape.address.space, address);
                 let element = Element { space, address, bytes: shape.bytes, strength: shape.strength };
                 let (value, swap) = (values[lane] & mask, swap[lane] & mask);
                 let change = |old: u64| match &arithmetic {

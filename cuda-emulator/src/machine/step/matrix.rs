@@ -4,7 +4,7 @@
 //! rounding are not documented.
 
 use super::Exec;
-use super::access::Element;
+use super::access::{Element, locate_in};
 use crate::alu::{Lanes, WARP};
 use crate::lower::{Address, MatrixType, Source, Space, Target};
 use crate::machine::warp::Set;
@@ -67,7 +67,7 @@ impl Exec<'_, '_> {
         self.worker.counters.shared(&rows, used, ROW as u32);
         let mut loaded = [[0; 4]; WARP];
         for lane in Set(used) {
-            let (space, address) = Self::place(address.space, rows[lane]);
+            let (space, address) = locate_in(address.space, rows[lane]);
             if space != Space::Shared || address % ROW != 0 {
                 let finding = if space == Space::Shared { Finding::Misaligned } else { Finding::OutOfBounds };
                 let access = Access { space: "shared", address: rows[lane], bytes: ROW as u32, write: false };
