@@ -112,6 +112,29 @@ mod tests {
         assert!(find("cuNothing", 12_000).is_none());
     }
 
+    /// Any exported function: in C's calling conventions, arguments that a function has not are left alone.
+    type Call = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64) -> u32;
+
+    fn call(entry: Entry, first: u64) -> Code {
+        // SAFETY: all exported functions are of the C convention, take numbers and pointers, and answer with a code.
+        let function = unsafe { std::mem::transmute::<*const (), Call>(entry.0) };
+        // SAFETY: the first argument is zero or a place for an answer; null pointers and unknown handles are refused.
+        Code(unsafe { function(first, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) })
+    }
+
+    #[test]
+    fn null_pointers_and_handles_are_refused_by_all() {
+        let named = |name| find(name, i32::MAX).unwrap();
+        assert_eq!(call(named("cuInit"), 0), Code::SUCCESS);
+        for (name, entry) in TABLES.iter().flat_map(|table| table.iter()) {
+            let mut context = 0u64;
+            assert_eq!(call(named("cuDevicePrimaryCtxRetain"), &raw mut context as u64), Code::SUCCESS);
+            assert_eq!(call(named("cuCtxSetCurrent"), context), Code::SUCCESS);
+            let code = call(*entry, 0);
+            assert!(code.name().is_some() && code != Code::UNKNOWN, "{name}: {code:?}");
+        }
+    }
+
     #[test]
     fn each_name_is_exported_once() {
         let mut names: Vec<_> = TABLES.iter().flat_map(|table| table.iter()).map(|row| row.0).collect();

@@ -36,7 +36,8 @@ case!(parameters_in_one_buffer {
     bytes[32..40].copy_from_slice(&(-5_000_000_000i64).to_le_bytes());
     bytes[40..48].copy_from_slice(&out.to_le_bytes());
     let mut size = bytes.len();
-    let mut extra = [1 as *mut c_void, bytes.as_mut_ptr().cast(), 2 as _, ptr::from_mut(&mut size).cast(), ptr::null_mut()];
+    let [buffer, length] = [1, 2].map(ptr::without_provenance_mut::<c_void>);
+    let mut extra = [buffer, bytes.as_mut_ptr().cast(), length, ptr::from_mut(&mut size).cast(), ptr::null_mut()];
     let (none, list) = (ptr::null_mut(), extra.as_mut_ptr());
     ok!(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, NULL_STREAM, none, list));
     assert_eq!(download::<f64>(out, 5), UNPACKED);

@@ -131,6 +131,37 @@ fn the_seed_picks_among_unordered_streams() {
     assert_eq!(of(3), winners[3], "one seed is one order");
 }
 
+/// A chain of steps that jumps from stream to stream, tied by events alone, with work of no concern in between.
+fn chain() {
+    const STEPS: usize = 40;
+    context();
+    let streams: [sys::CUstream; 4] = std::array::from_fn(|_| stream());
+    let (value, history, noise) = (upload(&[0i32]), upload(&[0i32; STEPS]), upload(&[0i32; N]));
+    let mut last = event();
+    for step in 0..STEPS {
+        let stream = streams[step * step % 7 % 4];
+        fill(streams[step % 4], noise, step as u32);
+        ok!(cuStreamWaitEvent(stream, last, 0));
+        ok!(cuMemsetD32Async(value, step as u32, 1, stream));
+        ok!(cuMemcpyDtoDAsync_v2(history + 4 * step as u64, value, 4, stream));
+        last = event();
+        ok!(cuEventRecord(last, stream));
+    }
+    ok!(cuEventSynchronize(last));
+    assert_eq!(download::<i32>(history, STEPS), (0..STEPS as i32).collect::<Vec<_>>());
+}
+
+#[test]
+fn events_hold_a_chain_together_under_each_seed() {
+    if crate::common::in_child() {
+        return chain();
+    }
+    for seed in 0..10 {
+        let path = concat!(module_path!(), "::events_hold_a_chain_together_under_each_seed");
+        crate::common::start(path, &[("SEED", seed.to_string())]);
+    }
+}
+
 case!(the_legacy_stream_waits_for_blocking_streams {
     context();
     let (blocking, device): (sys::CUstream, _) = (get!(cuStreamCreate(_, 0)), upload(&[0i32; N]));
