@@ -218,15 +218,18 @@ impl Executor {
             self.stream.zero(self.failure.address(), self.failure.bytes())?;
         }
         self.pending = true;
-        for step in 0..steps {
+        let ran = (0..steps).try_for_each(|step| {
             for (slot, _) in loaded.externs.iter().zip(&transfers).filter(|(_, it)| matches!(it, Transfer::PerStep)) {
                 if let (Some(block), Some(all)) = (&slot.block, &slot.all) {
                     self.stream.copy(block.address(), all.address() + (step * slot.bytes) as u64, slot.bytes)?;
                 }
             }
-            self.step(loaded, &bases)?;
+            self.step(loaded, &bases)
+        });
+        match ran {
+            Err(why) if why.is_index() => self.finish(loaded, transfers, true).and(Err(why)),
+            ran => ran.and_then(|()| self.finish(loaded, transfers, false)),
         }
-        self.finish(loaded, transfers)
     }
 
     /// Makes room for all that travels to the device in this run, once nothing of an earlier run travels any more.
@@ -370,11 +373,13 @@ impl Executor {
         self.stream.launch(&ready.function, *grid, *block, *shared, &mut pointers)
     }
 
-    /// Brings outputs back.
-    fn finish(&mut self, loaded: &Loaded, transfers: Vec<Transfer<'_>>) -> Result<(), Error> {
+    /// Brings outputs back; of a run that `failed` only what had a value before it, and has that of the last whole step.
+    fn finish(&mut self, loaded: &Loaded, transfers: Vec<Transfer<'_>>, failed: bool) -> Result<(), Error> {
         let mut wait = false;
         for (slot, transfer) in loaded.externs.iter().zip(transfers) {
-            if let (Transfer::Back(bytes), Some(block)) = (transfer, &slot.block) {
+            if let (Transfer::Back(bytes), Some(block)) = (transfer, &slot.block)
+                && (slot.needs_content || !failed)
+            {
                 self.stream.download(bytes, block.address())?;
                 wait = true;
             }
