@@ -1,6 +1,6 @@
 //! What must hold before a change is sent.
 
-use crate::{Outcome, budget, cargo, clauses, files, files::Scratch, nvrtc, step};
+use crate::{Outcome, budget, cargo, clauses, emulate, files, files::Scratch, nvrtc, step};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,9 +20,14 @@ pub(crate) fn test(root: &Path) -> Outcome {
     if std::env::var_os("CI").is_some() {
         nvrtc::fetch(root)?;
     } else if !nvrtc::complete(root) && std::env::var_os("WENGERT_NVRTC").is_none() {
-        println!("== SKIPPED: tests that compile CUDA C; `cargo xtask nvrtc` fetches the compiler (220 MB)");
+        println!("== SKIPPED: tests of CUDA code; `cargo xtask nvrtc` fetches the compiler (220 MB)");
     }
     step("tests", &mut cargo(root, "test --workspace"))?;
+    if nvrtc::complete(root) {
+        let mut tests = cargo(root, "test --package wengert-kernels --features cuda --test cuda");
+        emulate::with_device(root, true, &mut tests)?;
+        step("kernels on the emulated device", &mut tests)?;
+    }
     let examples = examples(&root.join("examples"))?;
     if examples.is_empty() {
         return Ok(());

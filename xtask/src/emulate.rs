@@ -18,6 +18,14 @@ struct Request {
 /// Builds the driver, and becomes the command, so that its exit code is the command's.
 pub(crate) fn emulate(root: &Path) -> Outcome {
     let Request { nvrtc, command } = parse(env::args_os().skip(2))?;
+    let (program, arguments) = command.split_first().ok_or(USAGE)?;
+    let mut command = Command::new(program);
+    with_device(root, nvrtc, command.args(arguments))?;
+    become_command(&mut command)
+}
+
+/// Builds the driver, and puts it and NVRTC in front of what a command's loader looks at.
+pub(crate) fn with_device(root: &Path, nvrtc: bool, command: &mut Command) -> Outcome {
     let mut folders = vec![driver(root)?];
     if nvrtc {
         let lib = root.join("target/nvrtc/lib");
@@ -27,8 +35,8 @@ pub(crate) fn emulate(root: &Path) -> Outcome {
         folders.push(lib);
     }
     let path = joined(folders, env::var_os("LD_LIBRARY_PATH").as_deref())?;
-    let (program, arguments) = command.split_first().ok_or(USAGE)?;
-    become_command(Command::new(program).args(arguments).env("LD_LIBRARY_PATH", path))
+    command.env("LD_LIBRARY_PATH", path);
+    Ok(())
 }
 
 fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
