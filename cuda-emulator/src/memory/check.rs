@@ -67,10 +67,24 @@ impl Threads {
     #[inline]
     fn word(&mut self, shadow: (&Shadow, usize), word: usize, me: Noted) -> Option<Conflict> {
         let cell = shadow.0.words(shadow.1).get(word)?;
+        let Err(earlier) = self.quick(cell, me) else { return None };
+        if earlier == Earlier::Split {
+            let found = self.part(shadow, word * 4, 4, me);
+            if me.record.class() == Class::WeakWrite {
+                cell.overwrite(me.record, me.pc);
+            }
+            return found;
+        }
+        self.cell(cell, earlier, me)
+    }
+
+    /// The common cases, which race with nothing; for others the answer is what was noted earlier.
+    #[inline]
+    fn quick(&mut self, cell: &Cell, me: Noted) -> Result<(), Earlier> {
         let (write, last, record) = (cell.write(), cell.last(), me.record);
         // The commonest: the thread has just done the same,
         if last == record {
-            return None;
+            return Ok(());
         }
         let old = |other: Record| other.is_known(record, me.all);
         let earlier = match cell.earlier(record.tag()) {
@@ -83,12 +97,12 @@ impl Threads {
             match record.class() {
                 Class::WeakWrite => {
                     cell.overwrite(record, me.pc);
-                    return None;
+                    return Ok(());
                 }
                 Class::WeakRead if last.class() != Class::Observer => {
                     cell.set_earlier(Earlier::None, record.tag());
                     cell.set_last(record, me.pc);
-                    return None;
+                    return Ok(());
                 }
                 _ => {}
             }
@@ -104,17 +118,10 @@ impl Threads {
                 let set = self.sets.with(set, last);
                 cell.set_earlier(Earlier::Set { block: self.block, set, plain: true }, record.tag());
                 cell.set_last(record, me.pc);
-                return None;
+                return Ok(());
             }
         }
-        if earlier == Earlier::Split {
-            let found = self.part(shadow, word * 4, 4, me);
-            if record.class() == Class::WeakWrite {
-                cell.overwrite(record, me.pc);
-            }
-            return found;
-        }
-        self.cell(cell, earlier, me)
+        Err(earlier)
     }
 
     /// An access to bytes that have cells of their own, or get them now.
@@ -126,8 +133,8 @@ impl Threads {
         }
         let mut found = None;
         for cell in shadow.bytes(words, word).iter().skip(offset % 4).take(bytes as usize) {
-            if cell.last() != me.record {
-                let conflict = self.cell(cell, cell.earlier(tag), me);
+            if let Err(earlier) = self.quick(cell, me) {
+                let conflict = self.cell(cell, earlier, me);
                 found = found.or(conflict);
             }
         }

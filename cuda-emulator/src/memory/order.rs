@@ -75,8 +75,15 @@ pub struct BlockOrder {
     pub(super) threads: Threads,
     /// What was released in shared memory.
     shared: Locations,
-    /// What threads knew that have arrived at a barrier and gone on; by barrier.
-    arrivals: Vec<(u32, Knowledge)>,
+    /// Who has arrived at a barrier and gone on, and what they knew then; by barrier.
+    arrivals: Vec<Arrival>,
+}
+
+#[derive(Debug, Default)]
+struct Arrival {
+    id: u32,
+    threads: Vec<u32>,
+    knowledge: Knowledge,
 }
 
 /// How a strong access treats its location.
@@ -124,29 +131,44 @@ impl BlockOrder {
     /// they did so far.
     pub fn arrive(&mut self, id: u32, threads: &[u32]) {
         let knowledge = self.threads.arrive(threads);
-        match self.arrivals.iter().position(|it| it.0 == id) {
-            Some(at) => self.arrivals[at].1.join(&knowledge),
+        if let Some(arrival) = self.arrivals.iter_mut().find(|it| it.id == id) {
+            arrival.knowledge.join(&knowledge);
+            arrival.threads.extend(threads);
+        } else if self.arrivals.len() < 16 {
             // There are 16 barriers; whoever asks for more has been refused.
-            None if self.arrivals.len() < 16 => self.arrivals.push((id, knowledge)),
-            None => {}
+            self.arrivals.push(Arrival { id, threads: threads.to_vec(), knowledge });
         }
     }
 
     /// Barrier `id` is complete: as [`barrier`](Self::barrier) for the threads that waited, which learn what those knew that
     /// came by [`arrive`](Self::arrive).
     pub fn complete(&mut self, id: u32, threads: &[u32], all: bool) {
-        let at = self.arrivals.iter().position(|it| it.0 == id);
-        let arrived = at.map(|at| self.arrivals.swap_remove(at).1);
-        self.meet(threads, all, arrived);
+        let at = self.arrivals.iter().position(|it| it.id == id);
+        let arrival = at.map(|at| self.arrivals.swap_remove(at));
+        self.meet(threads, all, arrival);
     }
 
-    fn meet(&mut self, threads: &[u32], all: bool, arrived: Option<Knowledge>) {
-        // Who has arrived and gone on does not wait, so not all threads know what all did.
-        if arrived.is_none() && (all || threads.len() >= self.threads.now.len()) {
-            self.threads.meet_all();
-        } else {
-            self.threads.meet(threads.iter().copied(), arrived);
+    fn meet(&mut self, threads: &[u32], all: bool, arrival: Option<Arrival>) {
+        let count = self.threads.now.len();
+        let Some(mut arrival) = arrival else {
+            if all || threads.len() >= count {
+                self.threads.meet_all();
+            } else {
+                self.threads.meet(threads.iter().copied(), None);
+            }
+            return;
+        };
+        // Who has arrived and gone on does not wait, so not all threads know what all did; but who is neither here nor there
+        // has ended.
+        if all {
+            let mut here = vec![false; count];
+            for &thread in threads.iter().chain(&arrival.threads) {
+                here.get_mut(thread as usize).into_iter().for_each(|it| *it = true);
+            }
+            let ended: Vec<u32> = (0..).zip(&here).filter(|it| !it.1).map(|it| it.0).collect();
+            arrival.knowledge.join(&self.threads.arrive(&ended));
         }
+        self.threads.meet(threads.iter().copied(), Some(arrival.knowledge));
     }
 
     /// A barrier of a warp has been passed by these lanes.

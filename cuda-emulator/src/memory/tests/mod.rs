@@ -1,5 +1,6 @@
 //! Tests of this room.
 
+mod accesses;
 mod against_clocks;
 mod grid;
 mod host;
