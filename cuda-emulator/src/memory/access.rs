@@ -61,33 +61,21 @@ impl Access<'_> {
 
     #[inline(never)]
     fn strong_load(&self, order: &mut BlockOrder, troubles: &mut Vec<Trouble>) -> Option<u64> {
-        self.strong(order, troubles, Touch::Read, || Some((self.chunk.load(self.offset, self.bytes)?, false)))
+        self.strong(order, troubles, Deed::Load)
     }
 
     #[inline(never)]
     fn strong_store(&self, order: &mut BlockOrder, troubles: &mut Vec<Trouble>, value: u64) -> Option<()> {
-        let run = || self.chunk.store(self.offset, self.bytes, value).map(|()| (0, true));
-        self.strong(order, troubles, Touch::Write, run).map(|_| ())
+        self.strong(order, troubles, Deed::Store(value)).map(|_| ())
     }
 
-    /// Whoever updates 8 bytes of global memory holds their lock.
     pub(super) fn update(
         &self,
         order: &mut BlockOrder,
         troubles: &mut Vec<Trouble>,
         change: &dyn Fn(u64) -> Option<u64>,
     ) -> Option<u64> {
-        self.strong(order, troubles, Touch::Update, || {
-            if self.bytes < 8 {
-                return self.chunk.update(self.offset, self.bytes, change);
-            }
-            let old = self.chunk.load(self.offset, 8)?;
-            let new = change(old);
-            if let Some(new) = new {
-                self.chunk.store(self.offset, 8, new)?;
-            }
-            Some((old, new.is_some()))
-        })
+        self.strong(order, troubles, Deed::Update(change))
     }
 
     /// An asynchronous copy to these bytes begins.
@@ -107,22 +95,17 @@ impl Access<'_> {
         Some(Trouble { finding: Finding::Race, other: Some(other), note })
     }
 
-    fn strong(
-        &self,
-        order: &mut BlockOrder,
-        troubles: &mut Vec<Trouble>,
-        touch: Touch,
-        run: impl FnMut() -> Option<(u64, bool)>,
-    ) -> Option<u64> {
+    fn strong(&self, order: &mut BlockOrder, troubles: &mut Vec<Trouble>, deed: Deed<'_>) -> Option<u64> {
+        let touch = match deed {
+            Deed::Load => Touch::Read,
+            Deed::Store(_) => Touch::Write,
+            Deed::Update(_) => Touch::Update,
+        };
         let known = touch == Touch::Write || self.check_written(troubles);
-        let strong =
-            Strong { thread: self.actor.thread as usize, address: self.address, strength: self.strength, touch };
+        let thread = self.actor.thread as usize;
+        let strong = Strong { thread, address: self.address, strength: self.strength, touch };
         let mut found = None;
-        let value = order.strong(
-            strong,
-            self.shared,
-            StrongWork { access: self, run, update: touch == Touch::Update, found: &mut found },
-        )?;
+        let value = order.strong(strong, self.shared, StrongWork { access: self, deed, found: &mut found })?;
         if let Some((conflict, wrote)) = found
             && known
         {
@@ -190,22 +173,51 @@ impl Access<'_> {
     }
 }
 
+/// What a strong access does.
+#[derive(Clone, Copy)]
+enum Deed<'a> {
+    Load,
+    Store(u64),
+    /// Whoever updates 8 bytes of global memory holds their lock.
+    Update(&'a dyn Fn(u64) -> Option<u64>),
+}
+
 /// A strong access on its way through [`BlockOrder::strong`].
-struct StrongWork<'a, F> {
+struct StrongWork<'a> {
     access: &'a Access<'a>,
-    run: F,
-    /// It reads what it overwrites.
-    update: bool,
+    deed: Deed<'a>,
     found: &'a mut Option<(Conflict, bool)>,
 }
 
-impl<F: FnMut() -> Option<(u64, bool)>> Work for StrongWork<'_, F> {
-    fn run(&mut self) -> Option<(u64, bool)> {
-        (self.run)()
+impl Work for StrongWork<'_> {
+    fn will_write(&mut self) -> Option<bool> {
+        let Access { chunk, offset, bytes, .. } = *self.access;
+        match self.deed {
+            Deed::Load => Some(false),
+            Deed::Store(_) => Some(true),
+            Deed::Update(change) => Some(change(chunk.load(offset, bytes)?).is_some()),
+        }
     }
 
-    fn note(&mut self, threads: &mut Threads, wrote: bool) {
-        *self.found = self.access.note(threads, wrote, self.update).map(|it| (it, wrote));
+    fn note(&mut self, threads: &mut Threads, writes: bool) {
+        let update = matches!(self.deed, Deed::Update(_));
+        *self.found = self.access.note(threads, writes, update).map(|it| (it, writes));
+    }
+
+    fn run(&mut self) -> Option<u64> {
+        let Access { chunk, offset, bytes, .. } = *self.access;
+        match self.deed {
+            Deed::Load => chunk.load(offset, bytes),
+            Deed::Store(value) => chunk.store(offset, bytes, value).map(|()| 0),
+            Deed::Update(change) if bytes < 8 => chunk.update(offset, bytes, change),
+            Deed::Update(change) => {
+                let old = chunk.load(offset, 8)?;
+                if let Some(new) = change(old) {
+                    chunk.store(offset, 8, new)?;
+                }
+                Some(old)
+            }
+        }
     }
 }
 

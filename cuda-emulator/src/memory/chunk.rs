@@ -94,7 +94,7 @@ impl Chunk {
     }
 
     /// Replaces 1, 2 or 4 bytes by a function of them, at once; returns the old ones.
-    pub(super) fn update(&self, offset: usize, bytes: u32, change: &dyn Fn(u64) -> Option<u64>) -> Option<(u64, bool)> {
+    pub(super) fn update(&self, offset: usize, bytes: u32, change: &dyn Fn(u64) -> Option<u64>) -> Option<u64> {
         let (mask, shift) = word_mask(offset, bytes);
         let old_part = |old: u32| u64::from(old >> shift & mask);
         let result = self.word(offset)?.fetch_update(Relaxed, Relaxed, |old| {
@@ -105,7 +105,7 @@ impl Chunk {
             self.mark_written(offset, bytes);
         }
         let old = result.unwrap_or_else(|old| old);
-        Some((old_part(old), result.is_ok()))
+        Some(old_part(old))
     }
 
     /// Which of up to 8 bytes nobody has written, a bit each. They lie within one or two whole words.

@@ -1,4 +1,28 @@
-//! What happens before what.
+//! What happens before what: the PTX memory model, read strictly.
+//!
+//! An access comes before another if a chain of these leads from one to the other:
+//! - both are of one thread, in the order of its program;
+//! - a barrier (`bar.sync`, `bar.red`, a named one, `bar.warp.sync`) joins the first's thread, which came to it after the first, and
+//!   the second's, which went on from it before the second. Who only arrives (`bar.arrive`) hands over but learns nothing. What
+//!   a thread has learnt from other blocks it hands over too;
+//! - a release in one thread is seen by an acquire in another. A release is a `.release` write, or a fence and later, in the same
+//!   thread, a strong write; an acquire is an `.acquire` read of the same place, or a strong read of it and later, in the same thread,
+//!   a fence. It is seen if the read reads what was written, or what atomic updates made of it; a plain store in between ends it.
+//!   Scopes must reach: to another block all four (write, read, fences) must have the scope of the device or more, within the
+//!   block any will do. Clusters are not run, so their scope is the block's.
+//! - the first is a strong write, and the second comes after a strong read of it (or of what atomic updates made of it). This
+//!   orders these accesses to the place itself, and nothing else of their threads: so the last block that counts itself may reset
+//!   the counter.
+//!
+//! Shuffles, votes and `match` exchange registers and order no memory. Relaxed atomics alone order nothing but themselves, and a
+//! barrier is no fence: a thread that has seen a flag must pass a fence before the barrier, or what the flag stands for is
+//! not ordered.
+//!
+//! Accesses of an earlier launch, and all that the host did, come before the launch.
+//!
+//! It is cheap because grids have structure. Instead of a clock for each pair of threads, a thread has one time, one time up to which it knows
+//! all threads of its block, exceptions for single threads where barriers were partial, and a table of other blocks that is
+//! shared with those it was learnt from.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -105,10 +129,12 @@ pub(super) struct Strong {
 
 /// What a strong access does.
 pub(super) trait Work {
-    /// Reads, writes or updates: the value read, and whether it wrote. A read may be done twice.
-    fn run(&mut self) -> Option<(u64, bool)>;
+    /// Whether it will write.
+    fn will_write(&mut self) -> Option<bool>;
     /// Notes the access in the shadow.
-    fn note(&mut self, threads: &mut Threads, wrote: bool);
+    fn note(&mut self, threads: &mut Threads, writes: bool);
+    /// Reads, writes or updates; answers the value read. A read may be done twice.
+    fn run(&mut self) -> Option<u64>;
 }
 
 impl BlockOrder {
@@ -189,72 +215,61 @@ impl BlockOrder {
     }
 
     /// Runs a strong access with what it learns and publishes. Locations of a block's own memory are the block's own.
+    ///
+    /// Strong writes to global memory hold the lock of their shard, and whoever has read a value that may have been published
+    /// takes it too: so a reader finds what was published with the value that it saw, perhaps more, never less.
     pub(super) fn strong(&mut self, of: Strong, shared: bool, mut work: impl Work) -> Option<u64> {
+        let writes = of.touch != Touch::Read;
+        let publishes = writes && self.threads.publishes(of.thread, of.strength.order);
         if shared {
-            let done = work.run()?;
-            let release = done.1 && self.threads.publishes(of.thread, of.strength.order);
-            let locations = if release || !self.shared.is_empty() { Some(&mut self.shared) } else { None };
-            account(&mut self.threads, locations, of, done.1, release, work);
-            return Some(done.0);
+            let locations = if publishes || !self.shared.is_empty() { Some(&mut self.shared) } else { None };
+            return through(&mut self.threads, locations, of, publishes, work);
         }
-        self.strong_global(of, work)
-    }
-
-    /// A value that releases is written while its shard is locked, and whoever has read the value locks the shard then: so a
-    /// reader finds what was published with the value that it saw, perhaps more, never less.
-    fn strong_global(&mut self, of: Strong, mut work: impl Work) -> Option<u64> {
-        let address = of.address;
-        let publishes = of.touch != Touch::Read && self.threads.publishes(of.thread, of.strength.order);
-        let lock_first = publishes || of.touch == Touch::Write && self.launch.may_hold(address);
-        let mut done = None;
-        if !lock_first {
-            let (value, wrote) = work.run()?;
-            if of.touch == Touch::Write || !self.launch.may_hold(address) {
-                account(&mut self.threads, None, of, wrote, false, work);
+        if !writes {
+            let value = work.run()?;
+            if !self.launch.may_hold(of.address) {
+                work.note(&mut self.threads, false);
                 return Some(value);
             }
-            done = Some((value, wrote));
         }
-        let mut shard = self.launch.shard(address)?;
+        let mut shard = self.launch.shard(of.address)?;
         if publishes {
             if shard.len() >= SHARD_LIMIT {
                 self.launch.blind.store(true, Ordering::Relaxed);
             }
-            self.launch.will_hold(address);
+            self.launch.will_hold(of.address);
         }
-        let (value, wrote) = match done {
-            Some(done) if of.touch == Touch::Update => done,
-            // A read is done once more, so that value and location are of one moment.
-            _ => work.run()?,
-        };
-        let release = publishes && wrote && !self.launch.blind();
-        account(&mut self.threads, Some(&mut shard), of, wrote, release, work);
-        Some(value)
+        let publishes = publishes && !self.launch.blind();
+        through(&mut self.threads, Some(&mut shard), of, publishes, work)
     }
 }
 
-/// Brings threads and locations up to date after a strong access.
-fn account(
+/// Runs a strong access; `locations` are where it learns and publishes, if there are any.
+fn through(
     threads: &mut Threads,
-    locations: Option<&mut Locations>,
+    mut locations: Option<&mut Locations>,
     of: Strong,
-    wrote: bool,
-    release: bool,
+    publishes: bool,
     mut work: impl Work,
-) {
-    let Some(locations) = locations else { return work.note(threads, wrote) };
-    match of.touch {
-        // What was published before can no longer be read; after an atomic update it still counts.
-        Touch::Write => _ = locations.remove(&of.address),
-        Touch::Read | Touch::Update => {
-            if let Some(released) = locations.get(&of.address) {
-                threads.observe(of.thread, of.strength, released);
-            }
+) -> Option<u64> {
+    let writes = work.will_write()?;
+    if let Some(locations) = &mut locations {
+        if of.touch == Touch::Write {
+            // What was published before can no longer be read. After an atomic update it still counts.
+            locations.remove(&of.address);
+        } else if let Some(released) = locations.get(&of.address) {
+            threads.observe(of.thread, of.strength, released);
         }
     }
-    // What an acquire learns orders the acquire itself too; what a release publishes includes the release.
-    work.note(threads, wrote);
-    if release {
+    // What an acquire learns orders the acquire itself too; what a release publishes includes the release. Nobody may see a
+    // value before its write is noted.
+    work.note(threads, writes);
+    let value = work.run()?;
+    if let Some(locations) = locations
+        && publishes
+        && writes
+    {
         threads.publish(of.thread, of.strength, locations.entry(of.address).or_default());
     }
+    Some(value)
 }

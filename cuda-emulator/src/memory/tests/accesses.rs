@@ -144,7 +144,7 @@ fn lanes_of_one_instruction_must_not_write_the_same_bytes() {
 fn non_coherent_loads_must_not_meet_writes() {
     let mut grid = Grid::new(1, 64);
     let (base, actor) = (grid.base, Actor { thread: 3, ..ME });
-    let mut load = |grid: &mut Grid, index: u64| {
+    let load = |grid: &mut Grid, index: u64| {
         grid.view.load_non_coherent(&mut grid.blocks[0].0, actor, base + index * 4, 4).unwrap();
         grid.found()
     };
