@@ -75,6 +75,8 @@ pub(crate) fn cases() -> Result<Vec<Case>, Error> {
         }
     }
     cases.push(scatter(noise(DType::F32, &[3, 20], 34)?, Array::zeros(DType::I64, &[1000])?, 0)?);
+    // More indices than are sorted at once.
+    cases.push(scatter(noise(DType::F32, &[37, 4], 34)?, index(DType::I64, &[5000], 37)?, 0)?);
     views(&mut cases)?;
     for (dtype, bad) in
         [(DType::I64, 5.0), (DType::I32, -6.0), (DType::U8, 200.0), (DType::I64, 9e18), (DType::I64, -9e18)]
@@ -113,6 +115,12 @@ fn views(cases: &mut Vec<Case>) -> Result<(), Error> {
             cases.push(case.output(DType::F32, &x.shape)?);
         }
     }
+    let zero = Layout { shape: vec![8, 12], strides: vec![0, 0] };
+    let case = Case::new("scatter_add to one element repeated", Kernel::ScatterAdd(ScatterAdd { axis: 0 }), 1e-6)
+        .input_view(noise(DType::F32, &[1], 40)?, 0, zero)
+        .input(index(DType::I64, &[9], 8)?)
+        .input(noise(DType::F32, &[9, 12], 41)?);
+    cases.push(case.output(DType::F32, &[8, 12])?);
     for axis in 0..2 {
         let x = [40, 70];
         let case =

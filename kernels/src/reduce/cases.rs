@@ -93,9 +93,39 @@ fn product(dtype: DType) -> Result<Expr, Error> {
     Ok(expr)
 }
 
+/// The input plus the index along each of the axes.
+fn indexed(axes: usize) -> Result<Expr, Error> {
+    let mut expr = Expr::new([DType::F32]);
+    let mut sum = expr.push(Scalar::Input(0))?;
+    for axis in 0..axes {
+        let index = expr.push(Scalar::Index(axis as u32))?;
+        let index = expr.push(Scalar::Cast(DType::F32, index))?;
+        sum = expr.push(Scalar::Binary(Binary::Add, sum, index))?;
+    }
+    expr.output(sum, DType::F32)?;
+    Ok(expr)
+}
+
 pub(crate) fn cases() -> Result<Vec<Case>, Error> {
     let mut cases = plain()?;
     cases.extend(fused()?);
+    for (shape, axes) in [
+        (&[16, 64][..], &[1][..]),
+        (&[64, 16], &[0]),
+        (&[7, 3, 64], &[0, 2]),
+        (&[4, 3, 5, 6], &[1, 2]),
+        (&[5000, 40], &[0]),
+        (&[20_000], &[0]),
+    ] {
+        for op in [ReduceOp::Sum, ReduceOp::ArgMin, ReduceOp::Max] {
+            let kept = without(shape, axes);
+            let epilogue = if is_arg(op) { None } else { Some(indexed(kept.len())?) };
+            let reduce = Reduce { op, axes: axes.to_vec(), prologue: Some(indexed(shape.len())?), epilogue };
+            let name = format!("{op:?} of {shape:?} plus indices over {axes:?}");
+            let case = Case::new(name, Kernel::Reduce(reduce), 2e-6).input(noise(DType::F32, shape, 15)?);
+            cases.push(case.output(if is_arg(op) { DType::I64 } else { DType::F32 }, &kept)?);
+        }
+    }
     Ok(cases)
 }
 

@@ -25,8 +25,20 @@ pub(crate) fn cases() -> Result<Vec<Case>, Error> {
             Case::new(format!("{name}, log {log}"), Kernel::Softmax(Softmax { log }), tolerance(dtype))
         };
         for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
-            let shapes: [&[usize]; 10] =
-                [&[1], &[2], &[10], &[3, 1], &[5, 16], &[2, 3, 17], &[13, 1000], &[3, 1031], &[0, 4], &[4, 0]];
+            let shapes: [&[usize]; 12] = [
+                &[1],
+                &[2],
+                &[10],
+                &[3, 1],
+                &[5, 16],
+                &[2, 3, 17],
+                &[13, 1000],
+                &[3, 1031],
+                &[3, 2048],
+                &[2, 16_500],
+                &[0, 4],
+                &[4, 0],
+            ];
             for shape in shapes {
                 let name = format!("softmax of {dtype} {shape:?}");
                 let plain = case(name.clone(), dtype).input(logits(dtype, shape)?);

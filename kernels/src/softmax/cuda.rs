@@ -48,7 +48,6 @@ pub(crate) fn prepare(softmax: &Softmax, step: &Step) -> Result<Prepared, Error>
     }
     let space = Space::merged(outer, &[strides]);
     let (rows, size) = (space.len(), x.dtype.size());
-    let wide = x.dtype.compute().size();
     let straight = len == 1 || along == 1;
     // 16 bytes at a time, if every row begins at a multiple of them on either side.
     let pack = 16 / size;
@@ -68,7 +67,7 @@ pub(crate) fn prepare(softmax: &Softmax, step: &Step) -> Result<Prepared, Error>
     } else if let Some(items) = items {
         ("softmax_warp", format!("#define ITEMS {items}"), rows.div_ceil(THREADS / 32), 0, 0)
     } else {
-        let bytes = len.next_multiple_of(width) * wide;
+        let bytes = len.next_multiple_of(width) * size;
         ("softmax_block", String::new(), rows, 0, if bytes <= KEPT { bytes } else { 0 })
     };
     let rank = space.sizes.len();

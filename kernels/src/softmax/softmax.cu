@@ -127,7 +127,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) softmax_warp(const __grid_
 
 #else
 
-extern __shared__ Pack<A, WIDTH> kept[];
+extern __shared__ Pack<T, WIDTH> kept[];
 
 // A block for a row: maximum and sum together in one pass. A row that fits stays in shared memory for the second; each thread
 // writes what it has read itself, so that the output may be the input's memory.
@@ -140,13 +140,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) softmax_block(const __grid
     for (i64 group = threadIdx.x; group < groups; group += THREADS) {
         const i64 column = group * WIDTH;
         const Pack<T, WIDTH> pack = load_pack<WIDTH>(x + column * r.along, r.len - column);
-        Pack<A, WIDTH> wide;
         #pragma unroll
         for (int k = 0; k < WIDTH; k++) {
-            wide.at[k] = widen(pack.at[k]);
-            if (column + k < r.len) p = with(p, wide.at[k]);
+            if (column + k < r.len) p = with(p, widen(pack.at[k]));
         }
-        if (r.keep) kept[group] = wide;
+        if (r.keep) kept[group] = pack;
     }
     p = of_warp(p);
     if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = p;
@@ -156,17 +154,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) softmax_block(const __grid
     const A shift = LOG ? op_log(p.sum) : p.sum;
     for (i64 group = threadIdx.x; group < groups; group += THREADS) {
         const i64 column = group * WIDTH;
-        Pack<A, WIDTH> wide;
-        if (r.keep) {
-            wide = kept[group];
-        } else {
-            const Pack<T, WIDTH> pack = load_pack<WIDTH>(x + column * r.along, r.len - column);
-            #pragma unroll
-            for (int k = 0; k < WIDTH; k++) wide.at[k] = widen(pack.at[k]);
-        }
         Pack<T, WIDTH> pack;
+        if (r.keep) {
+            pack = kept[group];
+        } else {
+            pack = load_pack<WIDTH>(x + column * r.along, r.len - column);
+        }
         #pragma unroll
-        for (int k = 0; k < WIDTH; k++) pack.at[k] = result(wide.at[k], p.max, shift);
+        for (int k = 0; k < WIDTH; k++) pack.at[k] = result(widen(pack.at[k]), p.max, shift);
         store_pack<WIDTH>(r.y + row * r.len + column, pack, r.len - column);
     }
 }
