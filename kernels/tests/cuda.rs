@@ -48,6 +48,7 @@ fn failing(device: &Device, steps: usize, first: &[i64], second: &[i32]) -> Resu
 /// The first step that fails is the one that is named, whatever the steps after it would have said; it changes no variable.
 #[test]
 fn failures_are_those_of_the_cpu() -> Result<(), Error> {
+    // semantics 8.9
     let device = match device() {
         Ok(device) => device,
         Err(why) => {

@@ -6,6 +6,9 @@
 // Values that are folded one after another before they meet the sum of those before: so that errors of long sums stay small.
 #define CHUNK 32
 
+// Loads of a thread that are under way together.
+#define AT_ONCE 4
+
 extern "C" __global__ void __launch_bounds__(THREADS) reduce(const __grid_constant__ Reduction r) {
     __shared__ Acc accs[THREADS];
     const u32 lanes = (u32)r.lanes, slots = THREADS / lanes;
@@ -17,10 +20,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) reduce(const __grid_consta
     if (result < (Number)r.results) {
         Number place = (Number)r.segment * blockIdx.y;
         const Number end = (Number)r.places - place < (Number)r.segment ? (Number)r.places : place + (Number)r.segment;
+        // Before this place, WIDTH elements are there everywhere.
+        const Number most = (Number)r.elements / WIDTH, whole = WIDTH > 1 && most < end ? most : end;
         const Start start = start_of(r, result);
         for (place += lane; place < end;) {
             Acc chunk = neutral();
-            for (int i = 0; i < CHUNK && place < end; i++, place += lanes) chunk = elements(r, start, place, chunk);
+            for (int i = 0; i < CHUNK && place < end; i += AT_ONCE) {
+                if (place < whole && whole - place > (AT_ONCE - 1) * lanes) {
+                    #pragma unroll
+                    for (int k = 0; k < AT_ONCE; k++, place += lanes) chunk = elements<true>(r, start, place, chunk);
+                } else {
+                    for (; place < end; place += lanes) chunk = elements<false>(r, start, place, chunk);
+                }
+            }
             total = fold(total, chunk);
         }
     }

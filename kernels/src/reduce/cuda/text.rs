@@ -134,11 +134,11 @@ FN Start start_of(const Reduction& r, Number result) {{
 {starts}    return start;
 }}
 
-FN Acc elements(const Reduction& r, const Start& start, Number place, Acc acc) {{
-{places}    const i64 count = {count};
+template <bool WHOLE> FN Acc elements(const Reduction& r, const Start& start, Number place, Acc acc) {{
+{places}    const i64 count = WHOLE ? WIDTH : {count};
 {loads}    #pragma unroll
     for (int k = 0; k < WIDTH; k++) {{
-        if (k >= count) break;
+        if (!WHOLE && k >= count) break;
 {body}        acc = fold(acc, acc_of({value}, (i64)place * WIDTH + k));
     }}
     return acc;
@@ -190,7 +190,7 @@ FN Acc elements(const Reduction& r, const Start& start, Number place, Acc acc) {
 const FROM_ACCUMULATORS: &str = "
 typedef Number Start;
 FN Start start_of(const Reduction&, Number result) { return result; }
-FN Acc elements(const Reduction& r, Start result, Number place, Acc acc) {
+template <bool WHOLE> FN Acc elements(const Reduction& r, Start result, Number place, Acc acc) {
     return fold(acc, r.accs[(u64)place * (u64)r.results + result]);
 }
 ";
