@@ -7,17 +7,17 @@ use std::fmt;
 /// What kind of change it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
-    /// A barrier of the block is gone.
+    /// A barrier of the block is gone, or takes a warp more or less.
     Barrier,
-    /// A fence is gone.
+    /// A fence is gone, or is for the block only; a volatile access is not.
     Fence,
-    /// A wait for copies or for the warp is gone, or copies are not closed to a group.
+    /// A wait for copies or for the warp is gone, or waits for less; copies are not closed to a group.
     Wait,
     /// What a predicate guards is always or never done.
     Guard,
     /// An address or an index is one off.
     Index,
-    /// A shuffle takes another lane.
+    /// A shuffle takes another lane; the last lane is no member of what is done together.
     Lanes,
     /// An access is twice as wide.
     Width,
@@ -157,7 +157,55 @@ fn changes(instruction: &Instruction, constants: &BTreeMap<&str, Option<u64>>) -
     if opcode.name == "shfl" {
         found.extend(other_lane(instruction, constants).map(|by| (Class::Lanes, Change::Replace(by))));
     }
+    found.extend(weaker(instruction, constants).into_iter().map(|(class, by)| (class, Change::Replace(by))));
     found.extend(wider(instruction).map(|by| (Class::Width, Change::Replace(by))));
+    found
+}
+
+/// The value of an operand that is a constant, or a register that only ever holds one.
+fn constant(operand: &Operand, constants: &BTreeMap<&str, Option<u64>>) -> Option<u64> {
+    match operand {
+        Operand::Integer(value) => Some(*value),
+        Operand::Name(name) => *constants.get(name.as_str())?,
+        _ => None,
+    }
+}
+
+/// The same instruction for fewer threads, or with less order among them.
+fn weaker(instruction: &Instruction, constants: &BTreeMap<&str, Option<u64>>) -> Vec<(Class, Instruction)> {
+    let Instruction { opcode, operands, .. } = instruction;
+    let mut found = Vec::new();
+    match opcode.name.as_str() {
+        "membar" => {
+            let mut block = instruction.clone();
+            block.opcode.parts = vec!["cta".into()];
+            found.push((Class::Fence, block));
+        }
+        "ld" | "st" if opcode.has("volatile") => {
+            let mut weak = instruction.clone();
+            weak.opcode.parts.retain(|part| part != "volatile");
+            found.push((Class::Fence, weak));
+        }
+        "cp" if opcode.has("wait_group") => {
+            if let [Operand::Integer(groups)] = operands[..] {
+                found.push((Class::Wait, with(instruction, 0, Operand::Integer(groups + 1))));
+            }
+        }
+        "bar" if !opcode.has("warp") => {
+            if let [_, Operand::Integer(threads)] = operands[..] {
+                let warps = [threads - 32, threads + 32].map(Operand::Integer);
+                found.extend(warps.map(|by| (Class::Barrier, with(instruction, 1, by))));
+            }
+        }
+        "bar" | "shfl" | "vote" => {
+            let members = operands.last().and_then(|operand| constant(operand, constants));
+            if members.is_some_and(|members| members as u32 == u32::MAX) {
+                let by = with(instruction, operands.len() - 1, Operand::Integer(0x7fff_ffff));
+                found.push((Class::Lanes, by));
+            }
+        }
+        _ => {}
+    }
     found
 }
 
@@ -234,11 +282,7 @@ fn constants<'a>(sites: &[(u32, &'a Instruction)]) -> BTreeMap<&'a str, Option<u
 
 /// A shuffle along one lane further. A butterfly with half the distance: one with another odd bit may still meet all lanes.
 fn other_lane(instruction: &Instruction, constants: &BTreeMap<&str, Option<u64>>) -> Option<Instruction> {
-    let lane = match instruction.operands.get(2)? {
-        Operand::Integer(lane) => *lane,
-        Operand::Name(name) => (*constants.get(name.as_str())?)?,
-        _ => return None,
-    };
+    let lane = constant(instruction.operands.get(2)?, constants)?;
     let lane = if instruction.opcode.has("bfly") { lane / 2 } else { lane + 1 };
     Some(with(instruction, 2, Operand::Integer(lane)))
 }
@@ -299,8 +343,11 @@ mod tests {
         let all = mutants(&module);
         let of = |class| all.iter().filter(move |mutant| mutant.class == class).map(|mutant| mutant.name.as_str());
         assert_eq!(of(Class::Barrier).collect::<Vec<_>>(), ["line 7: bar.sync 0 -> nothing"]);
-        assert_eq!(of(Class::Fence).count(), 1);
-        assert_eq!(of(Class::Wait).count(), 2);
+        assert_eq!(
+            of(Class::Fence).collect::<Vec<_>>(),
+            ["line 7: membar.gl -> nothing", "line 7: membar.gl -> membar.cta"]
+        );
+        assert_eq!(of(Class::Wait).count(), 3);
         assert_eq!(
             of(Class::Guard).collect::<Vec<_>>(),
             ["line 7: @%p1 bra $L -> bra $L", "line 7: @%p1 bra $L -> nothing"]
@@ -308,11 +355,13 @@ mod tests {
         // Two each of the load, the store, both sides of the copy, and both sums.
         assert_eq!(of(Class::Index).count(), 12);
         assert!(of(Class::Index).any(|name| name == "line 9: add.s32 %r1, %r2, 4 -> add.s32 %r1, %r2, 5"));
-        let shuffle = "shfl.sync.bfly.b32 %r1|%p1, %r2, ";
-        assert_eq!(
-            of(Class::Lanes).collect::<Vec<_>>(),
-            [format!("line 9: {shuffle}%r5, 31, -1 -> {shuffle}4, 31, -1")]
-        );
+        let shuffle = "shfl.sync.bfly.b32 %r1|%p1, %r2,";
+        let lanes = [
+            "line 7: bar.warp.sync -1 -> bar.warp.sync 2147483647".to_owned(),
+            format!("line 9: {shuffle} %r5, 31, -1 -> {shuffle} 4, 31, -1"),
+            format!("line 9: {shuffle} %r5, 31, -1 -> {shuffle} %r5, 31, 2147483647"),
+        ];
+        assert_eq!(of(Class::Lanes).collect::<Vec<_>>(), lanes);
         assert_eq!(of(Class::Width).count(), 3);
         let text = module.to_string();
         for mutant in &all {
