@@ -130,7 +130,10 @@ impl Form {
     /// Registers of 32 bits take the results of narrow conversions, so that their extension is seen.
     pub(super) fn result_register(&self, at: usize) -> u32 {
         match self.results.get(at) {
-            Some(ty) if matches!(ty.kind, Kind::Unsigned | Kind::Signed) && self.name == "cvt" => ty.bits.max(32),
+            // From bf16 there must be no wider register.
+            Some(ty) if matches!(ty.kind, Kind::Unsigned | Kind::Signed) && self.name == "cvt" && !self.has("bf16") => {
+                ty.bits.max(32)
+            }
             Some(ty) => ty.register(),
             None => 0,
         }

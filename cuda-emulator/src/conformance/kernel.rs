@@ -31,7 +31,7 @@ pub fn module(cases: &[&Case]) -> (String, Vec<String>) {
 const BEGIN: &str = "\t.reg .pred %p<8>;
 	.reg .b16 %h<8>;
 	.reg .b32 %r<16>;
-	.reg .b64 %d<16>;
+	.reg .b64 %l<16>;
 	.reg .b64 %in, %out;
 	.reg .b32 %thread, %block, %index;
 	mov.u32 %thread, %tid.x;
@@ -50,7 +50,7 @@ fn letter(bits: u32) -> char {
         1 => 'p',
         16 => 'h',
         32 => 'r',
-        _ => 'd',
+        _ => 'l',
     }
 }
 

@@ -84,3 +84,31 @@ fn the_list_is_current() {
     let have = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(have == list, "CONFORMANCE.md is old: run this test once with WENGERT_WRITE_CONFORMANCE=1");
 }
+
+/// NVIDIA's assembler takes every program for its own architecture.
+#[test]
+fn ptxas_takes_every_program() {
+    use cuda_emulator_nvrtc::{Compiler, for_tests};
+    let Some(compiler) = for_tests(Compiler::find()).unwrap() else { return };
+    let ptxas = compiler.path().ancestors().nth(2).unwrap().join("bin/ptxas");
+    assert!(ptxas.exists() || std::env::var_os("CI").is_none(), "{} is not there", ptxas.display());
+    if !ptxas.exists() {
+        return;
+    }
+    let suite = suite();
+    let mut architectures: Vec<u32> = suite.iter().map(|it| it.architecture).collect();
+    architectures.sort_unstable();
+    architectures.dedup();
+    for architecture in architectures {
+        let cases: Vec<&Case> = suite.iter().filter(|it| it.architecture == architecture).collect();
+        let path = std::env::temp_dir().join(format!("conformance_{architecture}_{}.ptx", std::process::id()));
+        std::fs::write(&path, module(&cases).0).unwrap();
+        let mut command = std::process::Command::new(&ptxas);
+        // Not a word of optimisation: what counts is that the text is valid.
+        command.arg(format!("-arch=sm_{architecture}")).args(["-O0", "-o", "/dev/null"]).arg(&path);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}: {:.2000}", path.display(), said);
+        std::fs::remove_file(path).unwrap();
+    }
+}
