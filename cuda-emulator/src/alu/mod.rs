@@ -102,26 +102,4 @@ pub fn forms() -> Vec<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(opcode: &str, sources: [u64; 4]) -> u64 {
-        let mut parts = opcode.split('.').map(str::to_owned);
-        let opcode = Opcode { name: parts.next().unwrap_or_default(), parts: parts.collect() };
-        let alu = select(&opcode).unwrap_or_else(|| panic!("{opcode} is not there"));
-        let lanes = sources.map(|source| [source; WARP]);
-        let mut result = [0; WARP];
-        (alu.compute)(lanes.each_ref(), &mut result);
-        result[WARP - 1]
-    }
-
-    #[test]
-    fn integers() {
-        assert_eq!(run("add.u32", [0xffff_ffff, 2, 0, 0]), 1);
-        assert_eq!(run("prmt.b32", [0x7766_5544, 0xbbaa_9988, 0x8c04, 0]), 0x00ff_4488);
-        assert_eq!(run("lop3.b32", [0xf0, 0xcc, 0xaa, 0xe8]), 0xe8);
-        assert_eq!(run("lop3.b32", [0xf0, 0xcc, 0xaa, 0x1a]) & 0xff, 0x1a);
-        assert_eq!(run("shf.l.wrap.b32", [0x8000_0000, 1, 33, 0]), 3);
-        assert_eq!(run("shr.s32", [0x8000_0000, 99, 0, 0]) as u32, 0xffff_ffff);
-    }
-}
+mod tests;

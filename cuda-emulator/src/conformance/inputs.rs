@@ -131,7 +131,7 @@ fn near(format: Format, other: u64, random: &mut Random) -> u64 {
     let fraction = random.next() & (format.normal() - 1);
     let exponent = (other & (format.sign() - 1)) / format.normal();
     let moved = exponent.saturating_add_signed(random.below(5) as i64 - 2).min(format.greatest / format.normal());
-    moved * format.normal() | fraction | random.next() & format.sign()
+    moved * format.normal() + fraction + (random.next() & format.sign())
 }
 
 fn draw(ty: Type, edges: &[u64], other: Option<u64>, random: &mut Random) -> u64 {

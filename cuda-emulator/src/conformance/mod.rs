@@ -176,9 +176,10 @@ impl Case {
     ///
     /// # Errors
     /// The first thread whose result is wrong or is missing.
-    pub fn check(&self, inputs: &[Input], outputs: &[Output]) -> Result<(), Mismatch> {
+    pub fn check(&self, outputs: &[Output]) -> Result<(), Mismatch> {
+        let inputs = self.inputs();
         for (thread, input) in inputs.iter().enumerate() {
-            let expected = self.expected(thread, inputs, input);
+            let expected = self.expected(thread, &inputs, input);
             let output = outputs.get(thread).copied().unwrap_or_default();
             let right = outputs.len() == inputs.len() && expected.iter().zip(output).all(|(it, bits)| it.holds(bits));
             if !right {
