@@ -42,7 +42,8 @@ pub(crate) fn too_far(name: &str, shape: &[usize]) -> Error {
 pub(crate) struct Ordinal(pub(crate) usize);
 
 /// The devices that the driver sees; none where there is no driver.
-pub(crate) fn devices() -> &'static [Description] {
+#[must_use]
+pub fn devices() -> &'static [Description] {
     driver::driver().map_or(&[], |driver| &driver.devices)
 }
 
