@@ -4,17 +4,21 @@
 //! 1. a thread for a window; what is scattered would need atomic sums, whose order changes from run to run;
 //! 2. a thread for an element of the result on either side: a pixel looks for the windows over it, in their order, and for a
 //!    maximum whether it is the first of each;
-//! 3. windows that lie inside of the image, which most do, without a division.
+//! 3. where windows that are scattered do not overlap, a thread for all pixels from one to the next: each is read once;
+//! 4. windows that lie inside of the image, which most do, without a division.
 //!
 //! Estimate: bound by memory where windows do not overlap, (bytes read + bytes written) / bandwidth; where they do, pixels are
 //! read again from caches, for the scattered maximum by each pixel under each window.
 
-use super::Pool;
+use super::{Pool, PoolOp};
 use crate::cuda::{Argument, Finish, Launch, Prepared, REACH, Source, source, tiles, too_far};
 use crate::{Error, Operand, Step};
 use std::sync::Arc;
 
 const THREADS: usize = 256;
+
+/// Pixels from window to window that one thread takes at most.
+const CELL: usize = 64;
 
 pub(crate) fn prepare(pool: &Pool, step: &Step) -> Result<Prepared, Error> {
     let unfit = || Error::invalid("a pooling of operands that do not fit");
@@ -26,8 +30,7 @@ pub(crate) fn prepare(pool: &Pool, step: &Step) -> Result<Prepared, Error> {
     if reach.is_some_and(|reach| reach >= REACH) {
         return Err(too_far(pool.op.name(), &first.layout.shape));
     }
-    let len = output.layout.len();
-    if len == 0 {
+    if output.layout.is_empty() {
         return Ok(Prepared::default());
     }
     // The pooled image and what is beside it; where only results are scattered, they are the second.
@@ -49,15 +52,25 @@ pub(crate) fn prepare(pool: &Pool, step: &Step) -> Result<Prepared, Error> {
         push(&pair.map(|it| it as i64));
     }
     let rows = if pool.op.scatters() { sizes.pixels } else { sizes.positions };
-    push(&[rows[0], rows[1], sizes.channels, len].map(|it| it as i64));
+    push(&[rows[0], rows[1], sizes.channels].map(|it| it as i64));
+    let apart = |i: usize| (pool.window[i].max(1) - 1) * slides[i].dilation < slides[i].stride;
+    let cells = pool.op.scatters() && apart(0) && apart(1) && slides[0].stride * slides[1].stride <= CELL;
+    let counts = [0, 1].map(|i| {
+        let (stride, padding) = (slides[i].stride, slides[i].padding);
+        (sizes.pixels[i] + padding).div_ceil(stride) - padding / stride
+    });
+    let threads = if cells { sizes.images * counts[0] * counts[1] * sizes.channels } else { output.layout.len() };
+    push(&[counts[0], counts[1], threads].map(|it| it as i64));
     let dtype = first.dtype;
     let finish = Finish::new(pool.epilogue.as_ref(), dtype, extra, &step.outputs);
     words.extend(finish.members.iter().cloned());
-    let defines = format!("{}#define RESULT {}\n", tiles::types(dtype, false), pool.op.name());
+    let (types, op, cells) = (tiles::types(dtype, false), pool.op.name(), i32::from(cells));
+    let maxima = i32::from(pool.op == PoolOp::MaxScatter);
+    let defines = format!("{types}#define RESULT {op}\n#define CELLS {cells}\n#define MAXIMA {maxima}\n");
     let text = [source::PRELUDE, &defines, &finish.text, include_str!("pool.cu")].concat();
     let launch = Launch {
         source: Arc::new(Source { name: "pool".into(), text }),
-        grid: [tiles::grid(pool.op.name(), len.div_ceil(THREADS))?, 1, 1],
+        grid: [tiles::grid(pool.op.name(), threads.div_ceil(THREADS))?, 1, 1],
         block: [THREADS as u32, 1, 1],
         shared: 0,
         arguments: vec![Argument::Words(words)],

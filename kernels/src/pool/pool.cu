@@ -1,5 +1,6 @@
 // Pooling: a thread for an element of the result, whichever side it is on. Neighbours in a warp have neighbouring channels.
-// Defined by the host: STORED, the images' type; COMPUTED, that of sums; RESULT, which of the functions below it is.
+// Defined by the host: STORED, the images' type; COMPUTED, that of sums; RESULT, which of the functions below
+// it is; CELLS, if a thread has all pixels of a window, and MAXIMA, if those are to be found.
 
 struct Operands {
     u64 x, y;
@@ -8,6 +9,8 @@ struct Operands {
     i64 pixels[2], positions[2], window[2], stride[2], dilation[2], padding[2];
     // Height, width and channels of the result, by which its elements are numbered.
     i64 rows, columns, channels;
+    // Cells along the height and the width, where there are some.
+    i64 cells[2];
 };
 struct Parameters { Operands operands; i64 len; Finish finish; };
 
@@ -108,17 +111,51 @@ FN COMPUTED sum_pool_scatter(const Operands& o, const Place& place) {
     return sum;
 }
 
+// Counts `rest` in rows, columns and channels.
+FN Place place_of(Flat rest, i64 rows, i64 columns, i64 channels) {
+    Place place;
+    place.channel = rest % (Flat)channels;
+    rest /= (Flat)channels;
+    place.column = (int)(rest % (Flat)columns);
+    rest /= (Flat)columns;
+    place.row = (int)(rest % (Flat)rows);
+    place.image = rest / (Flat)rows;
+    return place;
+}
+
+#if CELLS
+// Windows that do not overlap, scattered: a thread for a window and the pixels from it to the next, so that a window is read
+// once. Number 0 along an axis is the cell that has the first pixel.
 extern "C" __global__ void __launch_bounds__(256, 4) pool(const __grid_constant__ Parameters p) {
     const Operands& o = p.operands;
     const i64 number = (i64)blockIdx.x * 256 + threadIdx.x;
     if (number >= p.len) return;
-    Flat rest = (Flat)number;
-    Place place;
-    place.channel = rest % (Flat)o.channels;
-    rest /= (Flat)o.channels;
-    place.column = (int)(rest % (Flat)o.columns);
-    rest /= (Flat)o.columns;
-    place.row = (int)(rest % (Flat)o.rows);
-    place.image = rest / (Flat)o.rows;
-    finish(p.finish, (Flat)number, RESULT(o, place));
+    Place cell = place_of((Flat)number, o.cells[0], o.cells[1], o.channels);
+    cell.row += (int)(o.padding[0] / o.stride[0]);
+    cell.column += (int)(o.padding[1] / o.stride[1]);
+    const bool window = cell.row < (int)o.positions[0] && cell.column < (int)o.positions[1];
+    const COMPUTED value = window ? (COMPUTED)widen(*at(o.y, o.y_stride, cell, cell.row, cell.column)) : (COMPUTED)0;
+    const First first = window && MAXIMA ? first_maximum(o, cell, cell.row, cell.column) : First { 0, -1, -1 };
+    for (int i = 0; i < (int)o.stride[0]; i++) {
+        const int row = under(o, 0, cell.row, 0) + i;
+        if (row < 0 || row >= (int)o.pixels[0]) continue;
+        const int down = tap_over(o, 0, row, cell.row);
+        for (int j = 0; j < (int)o.stride[1]; j++) {
+            const int column = under(o, 1, cell.column, 0) + j;
+            if (column < 0 || column >= (int)o.pixels[1]) continue;
+            const int across = tap_over(o, 1, column, cell.column);
+            const bool tapped = down >= 0 && down < (int)o.window[0] && across >= 0 && across < (int)o.window[1];
+            const bool given = MAXIMA ? first.row == row && first.column == column : tapped;
+            const i64 pixel = (cell.image * o.rows + row) * o.columns + column;
+            finish(p.finish, (Flat)(pixel * o.channels + cell.channel), window && given ? value : (COMPUTED)0);
+        }
+    }
 }
+#else
+extern "C" __global__ void __launch_bounds__(256, 4) pool(const __grid_constant__ Parameters p) {
+    const i64 number = (i64)blockIdx.x * 256 + threadIdx.x;
+    if (number >= p.len) return;
+    const Place place = place_of((Flat)number, p.operands.rows, p.operands.columns, p.operands.channels);
+    finish(p.finish, (Flat)number, RESULT(p.operands, place));
+}
+#endif
