@@ -1,8 +1,8 @@
 // Panels of the matrices of a convolution. What belongs to the terms of a panel is worked out by the first threads two panels
 // ahead, once for all lines.
 
-// One line for each slot, where slots are lines.
-#define LINES (A_WAY == ONE && TAPS_DEEP ? PIECE : 1)
+// Lines of A that a thread reads.
+#define LINES (A_WAY != ONE ? RUNS : TAPS_DEEP ? PIECE : 1)
 
 struct Sides {
     const Operands* o;
@@ -49,12 +49,15 @@ struct Sides {
         Piece piece = {};
         i64 offset;
         if (A_WAY != ONE) {
-            if (a.deep < left && find(*o, rows[0], terms[panel][a.deep], offset)) piece = *(const Piece*)(from_a + offset);
+            for (int s = 0; s < RUNS; s++)
+                if (a.deep < left && find(*o, rows[s % LINES], terms[panel][a.deep], offset))
+                    piece.run[s] = *(const Run*)(from_a + offset);
             return piece;
         }
         for (int s = 0; s < PIECE; s++) {
             const int deep = a.deep + s * a.deep_step;
-            if (deep < left && find(*o, rows[LINES == 1 ? 0 : s], terms[panel][deep], offset)) piece.at[s] = from_a[offset];
+            if (deep < left && find(*o, rows[s % LINES], terms[panel][deep], offset))
+                piece.run[s / RUN].at[s % RUN] = from_a[offset];
         }
         return piece;
     }
@@ -62,14 +65,17 @@ struct Sides {
     METHOD Piece fetch_b(int panel, i64 left) const {
         Piece piece = {};
         if (B_WAY != ONE) {
-            if (b.deep < left && column < columns)
-                piece = *(const Piece*)(from_b + terms_b[panel][b.deep] + column * o->b_stride[3]);
+            for (int s = 0; s < RUNS; s++) {
+                const i64 at = column + s * b.line_step;
+                if (b.deep < left && at < columns)
+                    piece.run[s] = *(const Run*)(from_b + terms_b[panel][b.deep] + at * o->b_stride[3]);
+            }
             return piece;
         }
         for (int s = 0; s < PIECE; s++) {
             const int deep = b.deep + s * b.deep_step;
             const i64 at = column + s * b.line_step;
-            if (deep < left && at < columns) piece.at[s] = from_b[terms_b[panel][deep] + at * o->b_stride[3]];
+            if (deep < left && at < columns) piece.run[s / RUN].at[s % RUN] = from_b[terms_b[panel][deep] + at * o->b_stride[3]];
         }
         return piece;
     }

@@ -24,11 +24,12 @@ template <int WAY> struct Strided {
     METHOD Piece fetch(i64 left) {
         Piece piece = {};
         if (WAY != ONE) {
-            // What is read four at a time ends with a multiple of four.
-            if ((inside & 1) && slots.deep < left) piece = *(const Piece*)from;
+            // What is read several at a time ends with a multiple of that.
+            for (int s = 0; s < RUNS; s++)
+                if ((inside >> s & 1) && slots.deep < left) piece.run[s] = *(const Run*)(from + s * step);
         } else {
             for (int s = 0; s < PIECE; s++)
-                if ((inside >> s & 1) && slots.deep + s * slots.deep_step < left) piece.at[s] = from[s * step];
+                if ((inside >> s & 1) && slots.deep + s * slots.deep_step < left) piece.run[s / RUN].at[s % RUN] = from[s * step];
         }
         from += advance;
         return piece;

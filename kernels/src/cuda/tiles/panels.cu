@@ -18,27 +18,40 @@
 #define ALONG_SUM 1
 #define ACROSS_LINES 2
 
-typedef SUM Panel[DEEP][TILE + CHUNK];
-typedef Pack<STORED, PIECE> Piece;
+// Elements that are read at once: neighbours, at most 16 bytes of them, so that what a warp reads at once lies side by side too.
+#define RUN (16 / (int)sizeof(STORED) < PIECE ? 16 / (int)sizeof(STORED) : PIECE)
+#define RUNS (PIECE / RUN)
 
-// Which elements of a panel a thread brings: number s of a piece is (deep + s * deep_step, line + s * line_step). One at a time,
-// eight threads share a line where elements lie side by side along the sum; else a warp reads 32 lines.
+typedef SUM Panel[DEEP][TILE + CHUNK];
+typedef Pack<STORED, RUN> Run;
+struct Piece { Pack<STORED, RUN> run[RUNS]; };
+
+// Which elements of a panel a thread brings: what it reads at once, number s of a piece, begins at (deep + s * deep_step, line +
+// s * line_step). One at a time, eight threads share a line where elements lie side by side along the sum; else a warp reads 32
+// lines.
 struct Slots {
     int deep, line, deep_step, line_step;
 
     FN Slots of(int way, bool along_sum) {
         const int t = threadIdx.x;
-        if (way == ALONG_SUM) return { t % 2 * PIECE, t / 2, 1, 0 };
-        if (way == ACROSS_LINES) return { t / (TILE / PIECE), t % (TILE / PIECE) * PIECE, 0, 1 };
+        if (way == ALONG_SUM) return { t % (DEEP / RUN) * RUN, t / (DEEP / RUN), 0, THREADS / (DEEP / RUN) };
+        if (way == ACROSS_LINES) return { t / (TILE / PIECE), t % (TILE / PIECE) * RUN, 0, TILE / RUNS };
         if (along_sum) return { t % DEEP, t / DEEP, 0, THREADS / DEEP };
         return { t / TILE, t % TILE, THREADS / TILE, 0 };
     }
 
     template <int WAY> METHOD void put(Panel& to, const Piece& piece) const {
-        Pack<SUM, PIECE> wide;
-        for (int s = 0; s < PIECE; s++) wide.at[s] = (SUM)widen(piece.at[s]);
-        if (WAY == ACROSS_LINES) *(Pack<SUM, PIECE>*)&to[deep][line] = wide;
-        else for (int s = 0; s < PIECE; s++) to[deep + s * deep_step][line + s * line_step] = wide.at[s];
+        for (int s = 0; s < RUNS; s++) {
+            Pack<SUM, RUN> wide;
+            for (int j = 0; j < RUN; j++) wide.at[j] = (SUM)widen(piece.run[s].at[j]);
+            const int down = deep + s * deep_step, across = line + s * line_step;
+            if (WAY == ACROSS_LINES) *(Pack<SUM, RUN>*)&to[down][across] = wide;
+            else if (WAY == ALONG_SUM) for (int j = 0; j < RUN; j++) to[down + j][across] = wide.at[j];
+            else for (int j = 0; j < RUN; j++) {
+                const int slot = s * RUN + j;
+                to[deep + slot * deep_step][line + slot * line_step] = wide.at[j];
+            }
+        }
     }
 };
 
