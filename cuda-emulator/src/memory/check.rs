@@ -79,7 +79,7 @@ impl Threads {
     }
 
     /// The common cases, which race with nothing; for others the answer is what was noted earlier.
-    #[inline]
+    #[inline(always)]
     fn quick(&mut self, cell: &Cell, me: Noted) -> Result<(), Earlier> {
         let (write, last, record) = (cell.write(), cell.last(), me.record);
         // The commonest: the thread has just done the same,

@@ -17,7 +17,7 @@
 //!
 //! Two accesses of one launch by different threads race if they have a byte in common, at least one writes it, neither comes before the
 //! other, and they are not both *strong* for each other. Strong are atomics, and loads and stores with `.volatile`, `.relaxed`,
-//! `.acquire` or `.release`; for threads of other blocks they are strong only with a scope of the device or more. [`BlockOrder`]
+//! `.acquire` or `.release`; for threads of other blocks they are strong only with a scope of the device or more. The head of `memory/order.rs`
 //! says what comes before what. There are no exceptions: it is a race too
 //! - if both write the same value (the note says so);
 //! - if the two are lanes of one warp, even in one instruction: only `bar.warp.sync` and barriers order lanes;

@@ -192,11 +192,11 @@ impl Record {
         CLASSES[(self.0 & 7) as usize]
     }
 
-    /// Whether it is none, of another launch, or of the block of `me`, which knows all up to `all`.
+    /// Whether it is none, of another launch, of the thread of `me`, or of its block, of which `me` knows all up to `all`.
     #[inline]
     pub(super) fn is_known(self, me: Record, all: u32) -> bool {
-        let same_block = self.0 >> 32 == me.0 >> 32;
-        same_block && self.time() <= all || self.tag() != me.tag()
+        let differs = self.0 ^ me.0;
+        if differs >> 32 == 0 { self.time() <= all || differs >> 22 == 0 } else { differs >> 52 != 0 }
     }
 
     /// Whether another thread of the same block did the same at the same time.
