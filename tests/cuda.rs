@@ -1,7 +1,7 @@
 //! Training on a CUDA device beside the CPU. Needs one, or the emulated one: `cargo xtask emulate -- cargo test ...`.
 
 #![cfg(feature = "cuda")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking")]
 
 use wengert::prelude::*;
 

@@ -11,6 +11,8 @@ pub(crate) fn check(root: &Path) -> Outcome {
     clauses::check(root)?;
     budget::report(root)?;
     step("lints", &mut cargo(root, "clippy --workspace --all-targets -- -D warnings"))?;
+    let cuda = format!("clippy {CUDA} --features wengert/cli --all-targets -- -D warnings");
+    step("lints of CUDA code", &mut cargo(root, &cuda))?;
     step("documentation", cargo(root, "doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"))?;
     test(root)
 }
@@ -24,9 +26,7 @@ pub(crate) fn test(root: &Path) -> Outcome {
     }
     step("tests", &mut cargo(root, "test --workspace"))?;
     if nvrtc::complete(root) {
-        let mut tests = cargo(root, "test --package wengert-kernels --features cuda --test cuda");
-        emulate::with_device(root, true, &mut tests)?;
-        step("kernels on the emulated device", &mut tests)?;
+        on_emulated_devices(root)?;
     }
     let examples = examples(&root.join("examples"))?;
     if examples.is_empty() {
@@ -40,6 +40,30 @@ pub(crate) fn test(root: &Path) -> Outcome {
             step(&format!("example {name}"), &mut example(root, scratch.path(), name, arguments))?;
         }
         real.iter().try_for_each(|real| learn(root, name, real))?;
+    }
+    Ok(())
+}
+
+/// What is built differently with CUDA.
+const CUDA: &str = "--package wengert-kernels --package wengert --features wengert-kernels/cuda,wengert/cuda";
+
+/// Kernels of CUDA through NVIDIA's compiler, on the emulated device, and trainings on it.
+fn on_emulated_devices(root: &Path) -> Outcome {
+    // Kernels are compiled anew in each check, once for all tests of it.
+    let cache = Scratch::new("kernels")?;
+    let run = |name: &str, arguments: &str, device: &str| {
+        let mut tests = cargo(root, &format!("test {CUDA} {arguments}"));
+        emulate::with_device(root, true, &mut tests)?;
+        step(name, tests.env("WENGERT_CACHE", cache.path()).env("CUDA_EMULATOR_CC", device))
+    };
+    run("CUDA: texts of kernels for six architectures", "--lib -- cuda custom", "8.0")?;
+    run("CUDA: kernels, trainings and faults on a device of 8.0", "--test cuda --test cuda_faults", "8.0")?;
+    for device in ["7.5", "9.0"] {
+        run(
+            &format!("CUDA: some kernels on a device of {device}"),
+            "--test cuda -- softmax pool gather perceptron",
+            device,
+        )?;
     }
     Ok(())
 }
