@@ -5,7 +5,7 @@ use super::Class::{Single, Special};
 use super::float::{Env, Ftz, Native, Plain};
 use super::half::widen;
 use super::lanes::{Two, lanes};
-use super::round::{self, Bf16, F16, F64, Format, Mode, Rn};
+use super::round::{self, Bf16, F16, F64, Format, Rn};
 use super::sign::Shape;
 use super::table::Table;
 
@@ -49,7 +49,7 @@ fn rough(value: f64, function: impl Fn(f64) -> f64) -> f64 {
 /// A function of a number of 16 bits.
 #[inline(always)]
 fn short<F: Format>(bits: u64, function: impl Fn(f64) -> f64) -> u64 {
-    round::narrow::<F>(function(widen::<F>(bits)), Mode::Nearest)
+    round::nearest::<F>(function(widen::<F>(bits)))
 }
 
 /// As [`short`], with subnormal operands and results flushed.

@@ -17,7 +17,10 @@ macro_rules! width {
         row("shr.{b#,u#}", lanes!(|a: $ty, b: u32| if b < $ty::BITS { a >> b } else { 0 }));
         row("shr.s#", lanes!(|a: $signed, b: u32| a >> b.min($ty::BITS - 1)));
         row(&format!("mov.{{b#,u#,s#{}}}", $others), lanes!(|a: $ty| a));
-        row(&format!("selp.{{b#,u#,s#{}}}", $others), lanes!(|a: $ty, b: $ty, c: bool| if c { a } else { b }));
+        row(
+            &format!("selp.{{b#,u#,s#{}}}", $others),
+            lanes!(|a: $ty, b: $ty, c: u64| b ^ (a ^ b) & (0u64.wrapping_sub(c & 1) as $ty)),
+        );
     };
 }
 

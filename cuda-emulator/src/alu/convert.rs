@@ -115,6 +115,7 @@ fn output<D: Float, E: Env>(value: f64, mode: Mode) -> u64 {
     let bits = match (D::BITS, mode) {
         (64, _) if value.is_nan() => D::NAN,
         (64, _) => value.to_bits(),
+        (16, Mode::Nearest) => round::nearest::<D>(value),
         (32, Mode::Nearest) if !value.is_nan() => u64::from((value as f32).to_bits()),
         _ => round::narrow::<D>(value, mode),
     };
@@ -268,7 +269,10 @@ const RELU: u8 = 2;
 
 /// A format narrower than f32, with `.satfinite` and `.relu`.
 fn narrow<D: Format, const OPTIONS: u8>(value: f64, mode: Mode) -> u64 {
-    let bits = round::narrow::<D>(value, mode);
+    let bits = match (D::BITS, mode) {
+        (16, Mode::Nearest) => round::nearest::<D>(value),
+        _ => round::narrow::<D>(value, mode),
+    };
     let (sign, magnitude) = (bits & D::SIGN, bits & (D::SIGN - 1));
     if value.is_nan() {
         D::NAN

@@ -3,10 +3,10 @@
 //! Rounding to nearest is what the host does; other modes compute an exact result in integers. A NaN that comes out is always the
 //! canonical one: 0x7fffffff on hardware for f32, while for f64 PTX leaves open which it is.
 
-use super::Class;
-use super::lanes::{Lane, lanes};
+use super::lanes::{LANES, Lane, lanes};
 use super::round::{self, F32, F64, Format, Mode, Rm, Rn, Round, Rp, Rz};
 use super::table::Table;
+use super::{Class, Compute, Lanes};
 
 /// What is done to operands and results: `.ftz` and `.sat`.
 pub(super) trait Env {
@@ -40,6 +40,8 @@ pub(super) trait Native: Lane {
     fn times_plus<M: Round>(self, factor: Self, summand: Self) -> Self;
     fn over<M: Round>(self, other: Self) -> Self;
     fn root<M: Round>(self) -> Self;
+    /// `fma` over all lanes.
+    fn fused<E: Env, M: Round>() -> Compute;
     fn negative(self) -> Self;
     /// An operand as it is read.
     fn input<E: Env>(self) -> Self;
@@ -102,6 +104,16 @@ macro_rules! native {
                 Self::read(round::root::<$format>(self.write(), M::MODE))
             }
 
+            fn fused<E: Env, M: Round>() -> Compute {
+                if $format::BITS == 32 && M::MODE == Mode::Nearest {
+                    return fused_lanes::<E>;
+                }
+                let (_, each) = lanes!(|a: $ty, b: $ty, c: $ty| {
+                    a.input::<E>().times_plus::<M>(b.input::<E>(), c.input::<E>()).output::<E>()
+                });
+                each
+            }
+
             #[inline(always)]
             fn negative(self) -> Self {
                 -self
@@ -109,7 +121,7 @@ macro_rules! native {
 
             #[inline(always)]
             fn input<E: Env>(self) -> Self {
-                if E::FTZ && self.abs() < $ty::MIN_POSITIVE { (0.0 as $ty).copysign(self) } else { self }
+                if E::FTZ { Self::read(round::flush::<$format>(self.write())) } else { self }
             }
 
             #[inline(always)]
@@ -134,6 +146,24 @@ fn fused_f32(a: f32, b: f32, c: f32) -> f32 {
     round::sum_to_odd(f64::from(a) * f64::from(b), f64::from(c)) as f32
 }
 
+/// `fma.rn.f32`, the instruction that kernels run most, over all lanes. The sum in f64, rounded to f32, is wrong only where the f64
+/// lies half way between two f32, and f32 are not evenly spaced where they are subnormal: then all is computed again.
+fn fused_lanes<E: Env>(sources: [&Lanes; 4], result: &mut Lanes) {
+    let read = |at: usize, lane: usize| f32::read(sources[at][lane]).input::<E>();
+    let mut doubtful = 0;
+    for lane in LANES {
+        let sum = f64::from(read(0, lane)) * f64::from(read(1, lane)) + f64::from(read(2, lane));
+        let tie = sum.to_bits() & 0x1fff_ffff ^ 0x1000_0000;
+        doubtful |= u64::from(tie == 0) | u64::from(sum.abs() < f64::from(f32::MIN_POSITIVE)) & u64::from(sum != 0.0);
+        result[lane] = (sum as f32).output::<E>().write();
+    }
+    if doubtful != 0 {
+        for lane in LANES {
+            result[lane] = fused_f32(read(0, lane), read(1, lane), read(2, lane)).output::<E>().write();
+        }
+    }
+}
+
 /// What has a rounding mode. `.rn` may be left away where `plain` says so.
 fn arithmetic<T: Native, E: Env, M: Round>(table: &mut Table) {
     let (env, ty) = (E::NAME, T::Format::NAME);
@@ -145,11 +175,7 @@ fn arithmetic<T: Native, E: Env, M: Round>(table: &mut Table) {
     row("add", 1, sum);
     row("sub", 1, difference);
     row("mul", 1, product);
-    row(
-        "{fma,mad}",
-        2,
-        lanes!(|a: T, b: T, c: T| { a.input::<E>().times_plus::<M>(b.input::<E>(), c.input::<E>()).output::<E>() }),
-    );
+    row("{fma,mad}", 2, (3, T::fused::<E, M>()));
     if !E::SAT {
         row("div", 1, lanes!(|a: T, b: T| a.input::<E>().over::<M>(b.input::<E>()).output::<E>()));
         row("rcp", 1, lanes!(|a: T| T::ONE.over::<M>(a.input::<E>()).output::<E>()));

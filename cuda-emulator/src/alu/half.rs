@@ -5,7 +5,7 @@
 
 use super::Class::Half;
 use super::lanes::{Two, lanes};
-use super::round::{self, Bf16, F16, F64, Format, Mode};
+use super::round::{self, Bf16, F16, F64, Format};
 use super::sign::Shape;
 use super::table::Table;
 
@@ -38,7 +38,7 @@ fn input<F: Format, const OPTIONS: u8>(bits: u64) -> f64 {
 /// Rounds to the format, then does what the options say.
 #[inline(always)]
 fn output<F: Format, const OPTIONS: u8>(value: f64) -> u64 {
-    let bits = round::narrow::<F>(value, Mode::Nearest);
+    let bits = round::nearest::<F>(value);
     let bits = if OPTIONS & FTZ != 0 { round::flush::<F>(bits) } else { bits };
     let positive = if bits & F::SIGN == 0 { bits } else { 0 };
     match OPTIONS & !FTZ {

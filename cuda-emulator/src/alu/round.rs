@@ -250,6 +250,22 @@ pub(super) fn narrow<F: Format>(value: f64, mode: Mode) -> u64 {
     Exact::decode::<F64>(value.to_bits()).encode::<F>(mode)
 }
 
+/// As [`narrow`] to the nearest, without branches: for formats of 16 bits, which much is rounded to.
+#[inline(always)]
+pub(super) fn nearest<F: Format>(value: f64) -> u64 {
+    let bits = value.abs().to_bits();
+    let below = F64::PRECISION - F::PRECISION;
+    // Half of the last bit less a little, or just half if the last bit is set; then the exponent field's other bias.
+    let rounded = (bits + (1 << (below - 1)) - 1 + (bits >> below & 1)) >> below;
+    let normal = rounded.wrapping_sub((F64::ONE >> below) - F::ONE);
+    // The last bit of this sum is the last one of a subnormal number: the host rounds there.
+    let aligned = f64::from_bits(((F::LEAST + 52 + 1023) as u64) << (F64::PRECISION - 1));
+    let subnormal = (value.abs() + aligned).to_bits().wrapping_sub(aligned.to_bits());
+    let least = f64::from_bits(((F::LEAST + F::PRECISION as i32 - 1 + 1023) as u64) << (F64::PRECISION - 1));
+    let magnitude = if value.abs() < least { subnormal } else { normal.min(F::INFINITY) };
+    if value.is_nan() { F::NAN } else { magnitude | value.to_bits() >> (64 - F::BITS) & F::SIGN }
+}
+
 /// `x + y` rounded to odd: if it is not exact, to the neighbour whose last bit is set. Rounding that once more to a format with
 /// at most 51 bits is the same as rounding the sum itself once.
 #[inline(always)]
