@@ -2,6 +2,14 @@
 //!
 //! A lane's register is 64 bits; a narrower value stands in its low bits, the bits above are zero after every write. A
 //! function reads only the bits that its type has, so it need not trust them. Predicates are 0 and 1.
+//!
+//! Every form of arithmetic stands in one table, by its opcode's text. Where PTX leaves a result open, it is this:
+//!
+//! - A division by zero gives all ones, its remainder too; `MIN / -1` wraps.
+//! - NaN is the canonical one: 0x7fffffff, 0x7ff8000000000000, 0x7fff, of `abs` and `neg` too. Payloads are lost.
+//! - `.ftz` makes zero of a result that is subnormal after it has been rounded.
+//! - `.sat` and `.relu` make +0 of -0.
+//! - Approximate functions are rounded to nearest from f64.
 
 mod approximate;
 mod bits;

@@ -165,8 +165,10 @@ pub(super) fn inputs(form: &Form, threads: usize) -> Vec<Sources> {
                     _ => draw(form.sources[at], &edges[at], (at > 0).then(|| values[0]), &mut random),
                 };
             }
-            if form.sources.len() == 3 && thread % 4 == 0 {
-                values[2] = cancelling(form, &values).unwrap_or(values[2]);
+            match (form.sources.as_slice(), thread % 4) {
+                ([_, _, Type { kind: Kind::Float(format), .. }], 0) => values[2] = cancelling(*format, &values),
+                ([_, _, Type { kind: Kind::Float(format), .. }], 1) => beside_tie(*format, &mut values, &mut random),
+                _ => {}
             }
             values
         })
@@ -181,9 +183,19 @@ fn upper(form: &Form, edge: u64) -> u64 {
     }
 }
 
-/// A third factor that cancels most of the product of the first two.
-fn cancelling(form: &Form, values: &Sources) -> Option<u64> {
-    let Kind::Float(format) = form.sources.get(2)?.kind else { return None };
-    let double = |at: usize| super::form::to_f64(&format.value(form.bits(values, at)));
-    Some(from_f64(format, -double(0) * double(1)))
+/// A summand that cancels most of the product of the first two.
+fn cancelling(format: Format, values: &Sources) -> u64 {
+    let double = |at: usize| super::form::to_f64(&format.value(values[at] & low_bits(format.bits)));
+    from_f64(format, -double(0) * double(1))
+}
+
+/// Factors whose product is a very little less than half of the last bit of the summand: rounding twice goes wrong there.
+fn beside_tie(format: Format, values: &mut Sources, random: &mut Random) {
+    let bias = (format.one() >> format.fraction) as i64;
+    let exponent = (values[2] >> format.fraction & (2 * bias as u64 + 1)).max(1) as i64;
+    let half = exponent - bias - i64::from(format.fraction) - 1;
+    let power = |exponent: i64| ((bias + exponent).clamp(1, 2 * bias) as u64) << format.fraction;
+    let little = random.next() % 4;
+    values[0] = power(half / 2) + little + (random.next() & format.sign());
+    values[1] = power(half - half / 2) - 2 * little;
 }
