@@ -88,10 +88,11 @@ pub const SHARED_BASE: u32 = 1024;
 pub struct Actor {
     /// The block's linear index in the grid.
     pub block: u32,
-    /// The thread's linear index in its block.
-    pub thread: u32,
     /// The instruction.
     pub pc: u32,
+    /// The thread's linear index in its block. Last, because the others stay while it changes: a copy reads the first two at
+    /// once, and would wait for a part that has just been written.
+    pub thread: u32,
 }
 
 /// How an access takes part in the order of things.

@@ -110,7 +110,7 @@ impl Shared {
     }
 
     /// As [`View::load`](super::View::load).
-    #[inline]
+    #[inline(always)]
     pub fn load(
         &mut self,
         order: &mut BlockOrder,
