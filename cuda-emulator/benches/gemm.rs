@@ -3,6 +3,8 @@
 //! `cargo bench -p cuda-emulator --bench gemm [-- size]`. The PTX is what NVRTC 13.0 makes of `gemm.cu` with
 //! `--gpu-architecture=compute_80 -lineinfo`.
 
+#![allow(clippy::print_stdout, reason = "a bench shows what it measured")]
+
 use cuda_emulator::Module;
 use cuda_emulator::machine::{Launch, Settings, launch};
 use cuda_emulator::memory::{Checks, Memory};

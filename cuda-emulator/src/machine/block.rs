@@ -132,12 +132,10 @@ impl Block {
     pub(super) fn turn(&mut self, worker: &mut Worker<'_>, warp: usize, turn: u32) {
         let Some(warp) = self.warps.get_mut(warp) else { return };
         let mut exec = Exec::new(worker, &mut self.site, warp);
-        loop {
-            exec.run(turn);
-            // Lanes that wait at a barrier of the block may be let through by other warps; nobody else can help.
-            if exec.warp.live == 0 || exec.warp.ready() != 0 || exec.warp.blocked != 0 || !exec.unstick() {
-                break;
-            }
+        exec.run(turn);
+        // Lanes that wait at a barrier of the block may be let through by other warps; nobody else can help.
+        if exec.warp.live != 0 && exec.warp.ready() == 0 && exec.warp.blocked == 0 {
+            exec.unstick();
         }
         if self.site.changed {
             self.settle(worker);

@@ -1,4 +1,27 @@
 //! The machine that runs a launch: blocks on worker threads, warps in a seeded random order, lanes in lockstep.
+//!
+//! **Blocks.** Each worker keeps a few blocks running and begins them in the order of their index. Where none ends for long it
+//! begins more, so that a block may wait for a later one. The blocks of a cooperative launch all run at once. Which of them
+//! goes on is random, and so is how long each of its warps does.
+//!
+//! **Warps.** Lanes at one place run together. Where a warp is split, the lanes deepest in calls go first, and of these the ones at
+//! the lowest place, so that they meet again where their ways do. Now and then, and whenever the others have waited for long,
+//! another part goes first: it may hold the lock that these wait for. `activemask` gives the lanes that run together.
+//!
+//! **Instructions of a warp** (`shfl`, `vote`, `match`, `redux`, `elect`, `bar.warp`, matrices) wait until all living lanes of their mask have come
+//! to the same one with the same mask; barriers of a warp may be different ones. Lanes that have ended, or never were, need not
+//! come. A mask that lacks the lane itself, or names lanes that never come, is reported, and so is a shuffle that reads a lane which
+//! does not take part.
+//!
+//! **Barriers.** An aligned one wants the living lanes of a warp together: that some of them wait elsewhere is reported. So is a
+//! thread that ended before a barrier of all threads, though devices let the others pass. Nobody left to go on is a deadlock.
+//!
+//! **Copies.** What `cp.async` copies is read, and lands, when its thread waits for its group, or ends; nothing else makes it land.
+//!
+//! **Ends.** What a device would stop at (see [`Finding::stops_hardware`](crate::Finding::stops_hardware)), a deadlock, an instruction
+//! without meaning and the limit of instructions end the launch; other findings are noted, and it goes on.
+//!
+//! **Time** is counted in instructions: clocks show those of the block. Local memory that nobody wrote is zero.
 
 mod block;
 mod check;

@@ -2,17 +2,21 @@
 
 use std::collections::HashMap;
 
-use super::warp::REGISTER_LIMIT;
+use super::warp::{LOCAL_LIMIT, REGISTER_LIMIT};
 use super::{Launch, Settings};
 use crate::alu::{Class, Compute, Lanes, WARP};
 use crate::lower::{
-    Address, BarrierKind, Function, FunctionId, Guard, Op, Program, Register, Source, Special, Symbols, Target,
+    Address, BarrierKind, Function, FunctionId, Guard, Op, Parameter, Program, Register, Source, Special, Symbols,
+    Target,
 };
 use crate::memory::SHARED_BASE;
 use crate::{Error, ErrorKind};
 
 /// Different constants of a launch that are kept ready for a whole warp; others are spread out when they are used.
 const POOL_LIMIT: usize = 1 << 12;
+
+/// Bytes of registers of all blocks of a cooperative launch.
+const TOGETHER_LIMIT: u64 = 4 << 30;
 
 /// Where all lanes of a warp find an operand without any work.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +135,11 @@ impl<'p> Plan<'p> {
             }
         }
         plan.pool = pool.values;
+        let bytes = (plan.blocks.saturating_mul(u64::from(plan.warps) * u64::from(kernel.registers)))
+            .saturating_mul(size_of::<Lanes>() as u64);
+        if launch.cooperative && bytes > TOGETHER_LIMIT {
+            return Err(invalid(format!("{}: its blocks do not fit the emulator's memory together", kernel.name)));
+        }
         Ok(plan)
     }
 
@@ -145,8 +154,13 @@ impl<'p> Plan<'p> {
         if !body.last().is_some_and(|last| last.guard.is_none() && ends(&last.op)) {
             return Err(broken("its code runs past its end"));
         }
-        if function.registers as usize > REGISTER_LIMIT {
-            return Err(broken("it has too many registers"));
+        if function.registers as usize > REGISTER_LIMIT || u64::from(function.frame_bytes) > LOCAL_LIMIT {
+            return Err(broken("it has too many registers or too large a frame"));
+        }
+        let mut parameters =
+            function.results.iter().chain(function.parameters.iter().filter(|_| function.kernel.is_none()));
+        if parameters.any(|it| !inside(function, it)) {
+            return Err(broken("a parameter lies out of its frame"));
         }
         for (pc, instruction) in range.zip(body) {
             let known = Known { function, pc: pc as u32 };
@@ -225,6 +239,11 @@ impl<'p> Plan<'p> {
 fn spread(linear: u64, [x, y, _]: [u32; 3]) -> [u32; 3] {
     let (x, y) = (u64::from(x.max(1)), u64::from(y.max(1)));
     [(linear % x) as u32, (linear / x % y) as u32, (linear / x / y) as u32]
+}
+
+/// Whether a parameter lies in its function's frame.
+fn inside(function: &Function, parameter: &Parameter) -> bool {
+    u64::from(parameter.offset) + u64::from(parameter.bytes) <= u64::from(function.frame_bytes)
 }
 
 /// Values that are the same for all warps, spread over the lanes, each once.
@@ -391,6 +410,11 @@ impl Known<'_> {
             Op::BranchTable { index, targets } => {
                 self.source(index)?;
                 targets.iter().try_for_each(|it| self.jump(*it))
+            }
+            Op::Call { arguments, results, .. } | Op::SystemCall { arguments, results, .. }
+                if arguments.iter().chain(results).any(|it| !inside(self.function, it)) =>
+            {
+                Err("an argument or a result out of its frame")
             }
             Op::Call { function, .. } => {
                 // A call comes back to the instruction behind it.

@@ -18,9 +18,11 @@ use crate::memory::{Actor, LaunchOrder, Memory, View};
 const RESIDENT: usize = 4;
 /// Warp instructions without the end of a block after which a worker starts another one: those that run may wait for it.
 const PATIENCE: u64 = 1 << 18;
+/// For how many instructions one counts there that may be part of a loop that waits.
+const WAIT: u64 = 64;
 /// Bytes of registers that the blocks of a worker may take before no more than one is started.
 const REGISTER_BYTES: usize = 512 << 20;
-/// Blocks of one launch that all run at once may take so many times more.
+/// The longest turn of a warp, in the effort of instructions.
 const MOST_TURN: u32 = 192;
 
 /// A worker's own part of a launch.
@@ -31,6 +33,8 @@ pub(super) struct Worker<'p> {
     pub(super) view: View,
     pub(super) order: Arc<LaunchOrder>,
     pub(super) counters: Tally,
+    /// What tells that somebody waits for another block: atomics, strong loads, sleeps.
+    pub(super) waits: u64,
     random: Random,
     /// Findings that were reported, so that others like them cost little.
     seen: HashSet<(Finding, u32)>,
@@ -50,6 +54,7 @@ impl<'p> Worker<'p> {
             view: View::new(memory, plan.number, plan.settings.checks),
             order: order.clone(),
             counters: Tally::default(),
+            waits: 0,
             random: Random::new(plan.settings.seed, [index as u64, 0x5eed]),
             seen: HashSet::new(),
         }
@@ -100,7 +105,7 @@ impl<'p> Worker<'p> {
                 break;
             }
             let spent = self.counters.all.warp_instructions - before;
-            since += spent;
+            since += spent + WAIT * std::mem::take(&mut self.waits);
             told += spent;
             if since > PATIENCE {
                 // Whoever runs may wait for a block that has not begun.

@@ -6,10 +6,12 @@ use crate::alu::{Lanes, WARP};
 
 /// Registers of all frames of a warp; each takes 256 bytes.
 pub(super) const REGISTER_LIMIT: usize = 1 << 17;
+/// Bytes of local memory that a thread may have, as on a device.
+pub(super) const LOCAL_LIMIT: u64 = 512 << 10;
 /// Calls within calls.
 pub(super) const DEPTH_LIMIT: usize = 1024;
-/// What a warp may run split, other lanes waiting for their turn, before another part of it gets a turn.
-const PATIENCE: u32 = 4096;
+/// The effort that a warp may spend split, other lanes waiting for their turn, before another part of it gets a turn.
+const PATIENCE: u32 = 1024;
 
 /// Where a call goes back to.
 #[derive(Clone, Copy, Debug)]
@@ -166,14 +168,15 @@ impl Warp {
             self.patience = PATIENCE;
             return Some(group);
         }
-        let lane = if self.patience == 0 || self.random.below(64) == 0 {
+        let place = |it: &usize| (std::cmp::Reverse(self.depth(*it)), self.pc[*it]);
+        let mut lane = Set(ready).min_by_key(place).unwrap_or(first);
+        let mut mask = self.beside(ready, lane);
+        let others = ready & !mask;
+        if others != 0 && (self.patience == 0 || self.random.below(64) == 0) {
             self.patience = PATIENCE;
-            Set(ready).nth(self.random.below(ready.count_ones()) as usize).unwrap_or(first)
-        } else {
-            let place = |it: &usize| (std::cmp::Reverse(self.depth(*it)), self.pc[*it]);
-            Set(ready).min_by_key(place).unwrap_or(first)
-        };
-        let mask = self.beside(ready, lane);
+            lane = Set(others).nth(self.random.below(others.count_ones()) as usize).unwrap_or(lane);
+            mask = self.beside(ready, lane);
+        }
         let (depth, pc) = (self.depth(lane), self.pc[lane]);
         let others = Set(ready & !mask).filter(|it| self.depth(*it) == depth && self.pc[*it] > pc);
         let stop = others.map(|it| self.pc[it]).min().unwrap_or(u32::MAX);

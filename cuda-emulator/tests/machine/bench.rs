@@ -53,7 +53,7 @@ pub(crate) fn module(declarations: &str, body: &str) -> Bench {
     parameters.extend(0u32.to_le_bytes());
     let kernel = module.kernel("k").unwrap();
     let launch = Launch { kernel, grid: [1; 3], block: [32, 1, 1], dynamic_shared: 0, parameters, cooperative: false };
-    Bench { memory, module, launch, settings: Settings { instruction_limit: 1 << 20, ..Settings::default() }, out }
+    Bench { memory, module, launch, settings: Settings { instruction_limit: 1 << 17, ..Settings::default() }, out }
 }
 
 impl Bench {

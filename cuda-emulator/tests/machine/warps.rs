@@ -233,13 +233,13 @@ fn matrices_are_loaded_and_multiplied() {
     st.global.u32 [%rd2], %r9;
     st.global.u32 [%rd2+128], %r10;";
     let words = kernel(load).gives(64);
-    assert_eq!(words[..32], each(32, |it| 2 * it | (2 * it + 1) << 16));
+    assert_eq!(words[..32], each(32, |it| (2 * it) | ((2 * it + 1) << 16)));
     let at = |row: u32, column: u32| 8 * row + column;
     assert_eq!(
         words[32..],
         each(32, |it| {
             let (column, row) = (it / 4, it % 4 * 2);
-            at(row, column) | at(row + 1, column) << 16
+            at(row, column) | (at(row + 1, column) << 16)
         })
     );
     // All of A is one and all of B is two: 16 products of 2, plus 5.
@@ -286,4 +286,20 @@ fn a_product_of_matrices_is_the_product() {
     st.global.v2.f32 [%rd3+256], {%f7, %f8};";
     let words = kernel(body).gives(128);
     assert_eq!(words, each(128, |at| ((at % 64) as f32).to_bits()));
+}
+
+#[test]
+fn wrong_masks_in_an_endless_loop_come_to_an_end() {
+    let body = "
+    setp.lt.u32 %p0, %r1, 16;
+AGAIN:
+    @%p0 bra LOW;
+    vote.sync.ballot.b32 %r4, 1, -1;
+    bra.uni AGAIN;
+LOW:
+    vote.sync.ballot.b32 %r4, 1, -1;
+    bra.uni AGAIN;";
+    let reports = kernel(body).run().reports;
+    assert!(reports.iter().any(|it| it.finding == Finding::BadMask));
+    assert!(reports.iter().any(|it| it.finding == Finding::Endless));
 }

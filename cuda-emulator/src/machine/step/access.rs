@@ -139,9 +139,9 @@ impl Exec<'_, '_> {
 
     #[inline(always)]
     fn load_shared(&mut self, at: &Lanes, (bytes, strength): (u32, Strength), active: u32, values: &mut Lanes) {
-        let (block, first, pc) = (self.site.block as u32, self.thread(0), self.pc);
+        let (mut actor, first) = (self.actor(0), self.thread(0));
         for lane in Set(active) {
-            let actor = Actor { block, thread: first + lane as u32, pc };
+            actor.thread = first + lane as u32;
             let value = self.site.shared.load(&mut self.site.order, actor, at[lane], bytes, strength);
             values[lane] = value.unwrap_or(0);
             if !self.site.shared.troubles.is_empty() {
@@ -152,9 +152,9 @@ impl Exec<'_, '_> {
 
     #[inline(always)]
     fn load_global(&mut self, at: &Lanes, (bytes, strength): (u32, Strength), active: u32, values: &mut Lanes) {
-        let (block, first, pc) = (self.site.block as u32, self.thread(0), self.pc);
+        let (mut actor, first) = (self.actor(0), self.thread(0));
         for lane in Set(active) {
-            let actor = Actor { block, thread: first + lane as u32, pc };
+            actor.thread = first + lane as u32;
             let value = self.worker.view.load(&mut self.site.order, actor, at[lane], bytes, strength);
             values[lane] = value.unwrap_or(0);
             if !self.worker.view.troubles.is_empty() {
@@ -184,10 +184,10 @@ impl Exec<'_, '_> {
     }
 
     fn store_shared(&mut self, at: &Lanes, shape: &Shape<'_>, active: u32, values: &Lanes) {
-        let (block, first, pc) = (self.site.block as u32, self.thread(0), self.pc);
+        let (mut actor, first) = (self.actor(0), self.thread(0));
         let (bytes, strength) = (shape.bytes, shape.strength);
         for lane in Set(active) {
-            let actor = Actor { block, thread: first + lane as u32, pc };
+            actor.thread = first + lane as u32;
             self.site.shared.store(&mut self.site.order, actor, at[lane], bytes, values[lane], strength);
             if !self.site.shared.troubles.is_empty() {
                 self.troubles(lane, actor, shape.element(Space::Shared, at[lane]), true);
@@ -196,10 +196,10 @@ impl Exec<'_, '_> {
     }
 
     fn store_global(&mut self, at: &Lanes, shape: &Shape<'_>, active: u32, values: &Lanes) {
-        let (block, first, pc) = (self.site.block as u32, self.thread(0), self.pc);
+        let (mut actor, first) = (self.actor(0), self.thread(0));
         let (bytes, strength) = (shape.bytes, shape.strength);
         for lane in Set(active) {
-            let actor = Actor { block, thread: first + lane as u32, pc };
+            actor.thread = first + lane as u32;
             self.worker.view.store(&mut self.site.order, actor, at[lane], bytes, values[lane], strength);
             if !self.worker.view.troubles.is_empty() {
                 self.troubles(lane, actor, shape.element(Space::Global, at[lane]), true);

@@ -4,10 +4,7 @@ use super::{Exec, Flow};
 use crate::Finding;
 use crate::lower::{Function, Op, Parameter, Source};
 use crate::machine::plan::Kind;
-use crate::machine::warp::{DEPTH_LIMIT, Frame, REGISTER_LIMIT, Set};
-
-/// Bytes of local memory that a thread may have, as on a device.
-const LOCAL_LIMIT: u64 = 512 << 10;
+use crate::machine::warp::{DEPTH_LIMIT, Frame, LOCAL_LIMIT, REGISTER_LIMIT, Set};
 
 impl Exec<'_, '_> {
     pub(super) fn branch(&mut self, target: u32, active: u32) -> Flow {

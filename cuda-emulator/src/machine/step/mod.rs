@@ -16,7 +16,7 @@ use super::record::Fault;
 use super::schedule::Worker;
 use super::warp::{Group, Set, Warp};
 use crate::alu::{Lanes, WARP};
-use crate::lower::{Guard, Op, Register, Source, Target};
+use crate::lower::{Guard, Op, Order, Register, Source, Target};
 use crate::memory::Actor;
 use crate::{Access, Finding};
 
@@ -162,6 +162,7 @@ impl Exec<'_, '_> {
             Op::Load { address, targets, bytes, signed, order, scope, non_coherent } => {
                 let access = access::Shape::of(address, *bytes, targets.len(), *order, *scope);
                 let access = access::Shape { cached: *non_coherent, ..access };
+                self.worker.waits += u64::from(*order != Order::Weak);
                 self.load(access, targets, *signed, active)
             }
             Op::Store { address, sources, bytes, order, scope } => {
@@ -170,6 +171,7 @@ impl Exec<'_, '_> {
             }
             Op::Atomic { op, ty, address, sources, swap, targets, order, scope } => {
                 let access = access::Shape::of(address, atomic::bytes(*ty), sources.len(), *order, *scope);
+                self.worker.waits += 1;
                 self.atomic(access, (*op, *ty), sources, swap.as_ref(), targets, active)
             }
             Op::AsyncCopy { shared, global, bytes, read, ignore } => {
@@ -209,7 +211,10 @@ impl Exec<'_, '_> {
                 self.fault(Finding::Trap, active.trailing_zeros() as usize, None, None, String::new());
                 Flow::Apart
             }
-            Op::Hint => Flow::Yield,
+            Op::Hint => {
+                self.worker.waits += 1;
+                Flow::Yield
+            }
         }
     }
 
