@@ -7,6 +7,7 @@ mod bench;
 mod blocks;
 mod control;
 mod copies;
+mod hostile;
 mod launches;
 mod memory;
 mod modules;
