@@ -16,7 +16,9 @@
 //! bandwidth, as pixels under several taps come from caches.
 
 use super::{Conv, ConvPass, ConvSizes};
-use crate::cuda::{Argument, Finish, Launch, Partials, Prepared, Product, REACH, Source, Way, source, tiles, too_far};
+use crate::cuda::{
+    Argument, Finish, Launch, Partials, Prepared, Product, REACH, Source, Way, grid_of, source, tiles, too_far,
+};
 use crate::program::Place;
 use crate::{Error, Operand, Step};
 use std::sync::Arc;
@@ -67,7 +69,6 @@ pub(crate) fn prepare(conv: &Conv, step: &Step) -> Result<Prepared, Error> {
         return if geometry.taps_deep() { geometry.narrow(&finish) } else { geometry.narrow_weights(&finish, sums) };
     }
     Product {
-        name: conv.pass.name(),
         dtype,
         m: geometry.m,
         n: geometry.n,
@@ -199,7 +200,7 @@ impl Geometry<'_> {
     fn launch(&self, name: &str, text: &[&str], blocks: usize, words: Vec<Argument>) -> Result<Launch, Error> {
         Ok(Launch {
             source: Arc::new(Source { name: name.into(), text: text.concat() }),
-            grid: [tiles::grid("a convolution of narrow groups", blocks)?, 1, 1],
+            grid: [grid_of(blocks)?, 1, 1],
             block: [THREADS as u32, 1, 1],
             shared: 0,
             arguments: vec![Argument::Words(words)],

@@ -41,6 +41,12 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
+    /// Bytes of the parameters.
+    pub(super) fn parameters(&self) -> usize {
+        let words = |argument: &Argument| if let Argument::Words(members) = argument { members.len() } else { 1 };
+        self.arguments.iter().map(words).sum::<usize>() * size_of::<u64>()
+    }
+
     /// Whether the kernel may say that an index is out of range.
     pub(super) fn uses_failure(&self) -> bool {
         self.arguments.iter().any(|argument| match argument {

@@ -66,7 +66,7 @@ pub(crate) fn find(ordinal: usize) -> Result<Ordinal, Error> {
 /// The one place where a kernel family is chosen on CUDA.
 fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
     let _ = device;
-    match &step.kernel {
+    let prepared = match &step.kernel {
         Kernel::Custom(custom) => custom::cuda::prepare(custom, step),
         Kernel::Map(map) => map::cuda::prepare(map, step),
         Kernel::Softmax(softmax) => softmax::cuda::prepare(softmax, step),
@@ -77,5 +77,12 @@ fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
         Kernel::Gemm(gemm) => gemm::cuda::prepare(gemm, step),
         Kernel::Conv(conv) => conv::cuda::prepare(conv, step),
         Kernel::Pool(pool) => pool::cuda::prepare(pool, step),
+    }?;
+    match prepared.launches.iter().map(Launch::parameters).max() {
+        Some(bytes) if bytes > PARAMETERS => Err(Error::device(format!(
+            "cuda: {} has so many operands that its parameters take {bytes} bytes, and a kernel may have {PARAMETERS}",
+            step.kernel.name()
+        ))),
+        _ => Ok(prepared),
     }
 }

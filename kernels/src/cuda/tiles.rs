@@ -3,7 +3,7 @@
 //! The families say what the matrices are made of and how their panels are read; the loop over panels, the division of the
 //! work and what becomes of the sums are here.
 
-use super::{Argument, Finish, Launch, Prepared, Source, source};
+use super::{Argument, Finish, Launch, Prepared, Source, grid_of, source};
 use crate::program::Place;
 use crate::{DType, Error};
 use std::sync::Arc;
@@ -43,8 +43,6 @@ impl Way {
 /// A product and what becomes of it.
 #[derive(Debug)]
 pub(crate) struct Product {
-    /// What refusals name.
-    pub(crate) name: &'static str,
     pub(crate) dtype: DType,
     pub(crate) m: usize,
     pub(crate) n: usize,
@@ -110,7 +108,7 @@ impl Partials {
             scratch: (slices * (len + lines) * size).next_multiple_of(ALIGN),
             launch: Launch {
                 source: Arc::new(Source { name: "partials".into(), text: text.concat() }),
-                grid: [grid("a sum in slices", blocks)?, 1, 1],
+                grid: [grid_of(blocks)?, 1, 1],
                 block: [THREADS as u32, 1, 1],
                 shared: 0,
                 arguments: vec![Argument::Words(words)],
@@ -122,12 +120,6 @@ impl Partials {
 /// The address of what may not be wanted.
 pub(crate) fn place(place: Option<Place>) -> Argument {
     place.map_or(Argument::I64(0), Argument::Place)
-}
-
-/// So many blocks as the width of a grid.
-pub(crate) fn grid(name: &str, blocks: usize) -> Result<u32, Error> {
-    let refuse = || Error::device(format!("cuda: {name} of so many elements that {blocks} blocks would compute them"));
-    i32::try_from(blocks).map(|blocks| blocks as u32).map_err(|_| refuse())
 }
 
 impl Product {
@@ -182,7 +174,7 @@ impl Product {
         let text = text.concat() + &self.sides + include_str!("tiles/tiles.cu");
         let launch = Launch {
             source: Arc::new(Source { name: "tiles".into(), text }),
-            grid: [grid(self.name, blocks.saturating_mul(shares))?, 1, 1],
+            grid: [grid_of(blocks.saturating_mul(shares))?, 1, 1],
             block: [2 * tile as u32, 1, 1],
             shared: 0,
             arguments: vec![Argument::Words(words)],

@@ -57,7 +57,6 @@ pub(crate) fn prepare(gemm: &Gemm, step: &Step) -> Result<Prepared, Error> {
     operands.extend(space.sizes.iter().map(|&size| Argument::I64(size as i64)));
     let ways = [sides[0].way(m, k), sides[1].way(n, k)];
     Product {
-        name: "gemm",
         dtype: a.dtype,
         m,
         n,

@@ -11,7 +11,7 @@
 //! read again from caches, for the scattered maximum by each pixel under each window.
 
 use super::{Pool, PoolOp};
-use crate::cuda::{Argument, Finish, Launch, Prepared, REACH, Source, source, tiles, too_far};
+use crate::cuda::{Argument, Finish, Launch, Prepared, REACH, Source, grid_of, source, tiles, too_far};
 use crate::{Error, Operand, Step};
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ pub(crate) fn prepare(pool: &Pool, step: &Step) -> Result<Prepared, Error> {
     let text = [source::PRELUDE, &defines, &finish.text, include_str!("pool.cu")].concat();
     let launch = Launch {
         source: Arc::new(Source { name: "pool".into(), text }),
-        grid: [tiles::grid(pool.op.name(), threads.div_ceil(THREADS))?, 1, 1],
+        grid: [grid_of(threads.div_ceil(THREADS))?, 1, 1],
         block: [THREADS as u32, 1, 1],
         shared: 0,
         arguments: vec![Argument::Words(words)],
