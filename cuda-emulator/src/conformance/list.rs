@@ -27,8 +27,9 @@ pub fn list() -> String {
 const BEFORE: &str = "# Instruction conformance
 
 One small program for each instruction and type runs on edges and random bits and is compared with an independent computation
-(`src/conformance`). The same programs can run on a real GPU. Until they have, what stands here agrees with the PTX ISA as it was
-read, and with nothing else. What PTX leaves open is said in the column on comparison.
+(`src/conformance`). The same programs can run on a real GPU. Until they have, two readings of the PTX ISA by one author agree, and
+no more; its text was not at hand, so the bounds of approximate functions in particular want a second look. What PTX leaves open is
+said in the column on comparison. ptxas takes every program for the architecture given.
 
 The test `conformance::tests::the_list_is_current` checks this file; with `WENGERT_WRITE_CONFORMANCE=1` it writes it.
 
