@@ -72,8 +72,6 @@ pub struct Description {
     pub memory: usize,
     /// Its multiprocessors.
     pub multiprocessors: u32,
-    /// Bytes of shared memory that a block may ask for.
-    pub(crate) shared_per_block: usize,
 }
 
 impl Description {
@@ -141,7 +139,6 @@ fn describe(ordinal: c_int) -> Result<Description, result::DriverError> {
         // SAFETY: as above.
         memory: unsafe { result::device::total_mem(device) }?,
         multiprocessors: ask(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
-        shared_per_block: ask(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as usize,
     })
 }
 

@@ -8,7 +8,7 @@
 use super::compile::Compiler;
 use super::driver::{Block, Context, Function, Graph, Pinned, Stream};
 use super::launch::{Argument, Failure, Launch};
-use super::{Description, Ordinal, devices, prepare};
+use super::{Ordinal, devices, prepare};
 use crate::program::Place;
 use crate::{Array, Base, DType, Error, Memory, Operand, Program};
 use std::ffi::c_void;
@@ -76,7 +76,6 @@ enum Transfer<'a> {
 #[derive(Debug)]
 pub(crate) struct Executor {
     ordinal: Ordinal,
-    device: &'static Description,
     context: Arc<Context>,
     compiler: Arc<Compiler>,
     stream: Stream,
@@ -97,7 +96,6 @@ impl Executor {
         context.bind()?;
         Ok(Executor {
             ordinal,
-            device,
             compiler,
             stream: Stream::new(&context)?,
             arena: Block::new(&context, 0, "the arena")?,
@@ -115,7 +113,7 @@ impl Executor {
         let mut failures = Vec::new();
         let mut scratch = 0;
         for (number, step) in program.steps.iter().enumerate() {
-            let prepared = prepare(step, self.device)?;
+            let prepared = prepare(step)?;
             scratch = scratch.max(prepared.scratch);
             failures.extend(prepared.failure.map(|failure| (number, failure)));
             launches.extend(prepared.launches.into_iter().map(|launch| (number, launch)));

@@ -64,8 +64,7 @@ pub(crate) fn find(ordinal: usize) -> Result<Ordinal, Error> {
 }
 
 /// The one place where a kernel family is chosen on CUDA.
-fn prepare(step: &Step, device: &Description) -> Result<Prepared, Error> {
-    let _ = device;
+fn prepare(step: &Step) -> Result<Prepared, Error> {
     let prepared = match &step.kernel {
         Kernel::Custom(custom) => custom::cuda::prepare(custom, step),
         Kernel::Map(map) => map::cuda::prepare(map, step),
