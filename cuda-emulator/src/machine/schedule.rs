@@ -105,7 +105,12 @@ impl<'p> Worker<'p> {
                 break;
             }
             let spent = self.counters.all.warp_instructions - before;
-            since += spent + WAIT * std::mem::take(&mut self.waits);
+            let waits = std::mem::take(&mut self.waits);
+            since += spent + WAIT * waits;
+            if waits > 0 && workers > 1 {
+                // What is waited for may be a block of a worker that has no processor now.
+                std::thread::yield_now();
+            }
             told += spent;
             if since > PATIENCE {
                 // Whoever runs may wait for a block that has not begun.

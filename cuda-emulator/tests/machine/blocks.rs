@@ -33,6 +33,8 @@ fn a_cooperative_launch_holds_all_blocks_at_once() {
         let mut bench = kernel(WAIT).threads(32).blocks(100);
         bench.launch.cooperative = true;
         bench.settings.workers = workers;
+        // Blocks spin for as long as the system gives another worker no processor.
+        bench.settings.instruction_limit = 1 << 32;
         assert_eq!(bench.gives(3201)[1..], [100; 3200]);
     }
     let mut bench = kernel(WAIT).threads(1024).blocks(217);
