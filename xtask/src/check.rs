@@ -57,7 +57,11 @@ fn on_emulated_devices(root: &Path) -> Outcome {
         step(name, tests.env("WENGERT_CACHE", cache.path()).env("CUDA_EMULATOR_CC", device))
     };
     run("CUDA: texts of kernels for six architectures", "--lib -- cuda custom", "8.0")?;
-    run("CUDA: kernels, trainings and faults on a device of 8.0", "--test cuda --test cuda_faults", "8.0")?;
+    run(
+        "CUDA: kernels, trainings and faults on a device of 8.0",
+        "--features wengert/cli --test cuda --test cuda_faults --test command_line",
+        "8.0",
+    )?;
     for device in ["7.5", "9.0"] {
         run(
             &format!("CUDA: some kernels on a device of {device}"),
