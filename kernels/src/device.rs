@@ -41,7 +41,7 @@ impl Device {
         return cuda::find(ordinal).map(|ordinal| Device(Kind::Cuda(ordinal)));
         #[cfg(not(feature = "cuda"))]
         Err(Error::device(format!(
-            "cuda:{ordinal} cannot be used: this program was built without the feature `cuda` of wengert \
+            "`cuda:{ordinal}` cannot be used: this program was built without the feature `cuda` of wengert \
              (cargo run --features cuda ...)"
         )))
     }

@@ -54,11 +54,11 @@ pub(crate) fn best() -> Option<Ordinal> {
 
 /// A device by its number.
 pub(crate) fn find(ordinal: usize) -> Result<Ordinal, Error> {
-    let driver = driver::driver().map_err(|why| Error::device(format!("cuda:{ordinal} cannot be used: {why}")))?;
+    let driver = driver::driver().map_err(|why| Error::device(format!("`cuda:{ordinal}` cannot be used: {why}")))?;
     match driver.devices.get(ordinal) {
         Some(_) => Ok(Ordinal(ordinal)),
         None => {
-            Err(Error::device(format!("there is no device cuda:{ordinal}; the driver sees {}", driver.devices.len())))
+            Err(Error::device(format!("there is no device `cuda:{ordinal}`; the driver sees {}", driver.devices.len())))
         }
     }
 }
