@@ -128,7 +128,7 @@ impl FromStr for Device {
             None => rest.is_empty().then_some(0),
         });
         if let Some(ordinal) = ordinal {
-            return Device::cuda(ordinal);
+            return Device::cuda(ordinal).map_err(|why| Error::device(format!("{why}; `cpu` is always there")));
         }
         match name {
             "auto" => Ok(Device::best()),
