@@ -5,10 +5,10 @@
 
 mod common;
 
-use common::{devices, group, values};
+use common::{devices, group, runs, values};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use wengert::{Array, DType};
-use wengert_kernels::{Base, Conv, ConvPass, Extern, Kernel, Memory, Operand, Program, Slide, Step};
+use wengert::DType;
+use wengert_kernels::{Base, Conv, ConvPass, Extern, Kernel, Operand, Program, Slide, Step};
 
 /// Name; images, side, channels, filters, side of a filter, padding. Layers of the networks for CIFAR-10 and MNIST.
 const LAYERS: &[(&str, [usize; 6])] = &[
@@ -64,17 +64,8 @@ fn conv(criterion: &mut Criterion) {
             let positions = images * (side + 2 * padding + 1 - taps).pow(2);
             group.throughput(Throughput::Elements((2 * positions * taps * taps * channels * filters) as u64));
             for (device, on) in devices() {
-                let mut executor = on.executor().unwrap();
-                let mut loaded = executor.load(&program).unwrap();
-                let mut arrays: Vec<Array> = program.externs.iter().map(|memory| values(&[memory.len])).collect();
-                group.bench_function(BenchmarkId::new(layer, device), |bencher| {
-                    bencher.iter(|| {
-                        let [a, b, c] = &mut arrays[..] else { return };
-                        let memory =
-                            [Memory::Read(a.bytes()), Memory::Read(b.bytes()), Memory::Write(c.bytes_mut().unwrap())];
-                        executor.run(&mut loaded, 1, memory.into_iter()).unwrap();
-                    });
-                });
+                let arrays = program.externs.iter().map(|memory| values(&[memory.len])).collect();
+                runs(&mut group, BenchmarkId::new(layer, device), &on, &program, arrays);
             }
         }
         group.finish();

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{calls, function, group, placeholders, values};
+use common::{calls, for_gpu, function, group, placeholders, values};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use wengert::Graph;
 
@@ -17,9 +17,15 @@ const PRODUCTS: &[(&str, [usize; 3], [bool; 2])] = &[
     ("128x512x512 NT", [128, 512, 512], [false, true]),
 ];
 
+const LARGE: &[(&str, [usize; 3], [bool; 2])] = &[
+    ("1024x1024x1024", [1024; 3], [false, false]),
+    ("2048x2048x2048", [2048; 3], [false, false]),
+    ("4096x4096x4096", [4096; 3], [false, false]),
+];
+
 fn gemm(criterion: &mut Criterion) {
     let mut group = group(criterion, "gemm");
-    for &(name, [m, k, n], transposed) in PRODUCTS {
+    for &(name, [m, k, n], transposed) in PRODUCTS.iter().chain(for_gpu(LARGE)) {
         let stored =
             |[rows, columns]: [usize; 2], transposed| if transposed { [columns, rows] } else { [rows, columns] };
         let arrays = [values(&stored([m, k], transposed[0])), values(&stored([k, n], transposed[1]))];

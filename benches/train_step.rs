@@ -1,18 +1,20 @@
 //! Whole steps of training: forward, backward and update. An element is a sample: `Kelem/s` are thousands of samples a second.
 //!
-//! `peers/train_step.py` makes the same steps with PyTorch and JAX. A step takes the next of 8 batches and gives its loss;
-//! `in one call` makes 1000 steps over data that is there, as JAX does by a scan inside one compiled function.
+//! `peers/train_step.py` makes the same steps with PyTorch and JAX. A step takes the next of 8 batches and gives its loss to the
+//! host, so that it is over on every device when it is measured; `in one call` makes 1000 steps over data that is there, as JAX
+//! does by a scan inside one compiled function. Where there is a GPU, `resident batch` takes one batch every time, which lies on the
+//! device.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot run has nothing to report")]
 
 mod common;
 
-use common::{devices, group, values};
+use common::{devices, for_gpu, group, values};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use wengert::Function;
 use wengert::data::Dataset;
 use wengert::prelude::*;
+use wengert::{Function, Tensor};
 
 const BATCHES: usize = 8;
 const STEPS: usize = 1000;
@@ -75,6 +77,20 @@ impl Network {
 
     /// The step out of tensors: its loss, by a function of a batch and its targets.
     fn step(&self) -> Function {
+        let (graph, x, t, loss) = self.loss();
+        graph.function(&[&x, &t], &[&loss]).updates(&(self.optimizer)().minimize(&loss)).compile().unwrap()
+    }
+
+    /// The step on one batch that stays where the device computes.
+    fn step_on(&self, batch: &[Array; 2]) -> Function {
+        let (graph, x, t, loss) = self.loss();
+        let [own_x, own_t] = [0, 1].map(|number| graph.state_variable("batch", batch[number].clone()));
+        let step = graph.function(&[], &[&loss]).updates(&(self.optimizer)().minimize(&loss));
+        step.given(&x, &own_x).given(&t, &own_t).compile().unwrap()
+    }
+
+    /// A batch and its targets, and the loss.
+    fn loss(&self) -> (Graph, Tensor, Tensor, Tensor) {
         let graph = Graph::new();
         let x = graph.placeholder("x", F32, [None, Some(self.layers[0])]);
         let mut h = x.clone();
@@ -99,8 +115,7 @@ impl Network {
             let loss = -(t.one_hot(10, F32) * h.log_softmax(-1)).sum_axes([-1]).mean();
             (t, loss)
         };
-        let updates = (self.optimizer)().minimize(&loss);
-        graph.function(&[&x, &t], &[&loss]).updates(&updates).compile().unwrap()
+        (graph, x, t, loss)
     }
 
     /// The same by layers, loss and optimiser.
@@ -127,6 +142,20 @@ impl Network {
                     function.call_into(&mut session, &[x.view(), y.view()], &mut loss).unwrap();
                     number += 1;
                 });
+            });
+        }
+    }
+
+    /// Measures steps on a batch that is there already: what the feeds of `one_by_one` cost a GPU is the difference.
+    fn resident(&self, group: &mut BenchmarkGroup<'_, WallTime>) {
+        let (x, y) = self.data(BATCHES);
+        let function = self.step_on(&batches(&x, &y, self.batch)[0]);
+        group.throughput(Throughput::Elements(self.batch as u64));
+        for (device, on) in for_gpu(&devices()) {
+            let mut session = Session::new(on.clone()).unwrap();
+            let mut loss = [Array::scalar(0.0f32).unwrap()];
+            group.bench_function(BenchmarkId::new(format!("{} resident batch", self.name), device), |bencher| {
+                bencher.iter(|| function.call_into(&mut session, &[], &mut loss).unwrap());
             });
         }
     }
@@ -224,6 +253,7 @@ fn train_step(criterion: &mut Criterion) {
     by_fit(&mut group, MLP.name, MLP.batch, MLP.data(BATCHES), || MLP.model(), MLP.optimizer);
     for network in [&MLP, &DIGITS, &XOR] {
         network.one_by_one(&mut group);
+        network.resident(&mut group);
     }
     for network in [&DIGITS, &XOR] {
         network.in_one_call(&mut group);

@@ -218,6 +218,19 @@ impl Executor {
         }
     }
 
+    /// Waits until the device has done everything that it was asked for. A run on CUDA that brings nothing back to the host returns
+    /// while the device computes; on the CPU nothing is ever under way.
+    ///
+    /// # Errors
+    /// When the device is lost, or a kernel failed since somebody last waited.
+    pub fn synchronize(&mut self) -> Result<(), Error> {
+        match &mut self.0 {
+            #[cfg(feature = "cuda")]
+            Running::Cuda(executor) => executor.synchronize(),
+            Running::Cpu(_) | Running::Reference(_) => Ok(()),
+        }
+    }
+
     /// Runs a loaded program `steps` times. `memory` yields one item for each extern, in order.
     ///
     /// # Errors

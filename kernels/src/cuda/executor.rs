@@ -185,6 +185,13 @@ impl Executor {
         Ok(array)
     }
 
+    pub(crate) fn synchronize(&mut self) -> Result<(), Error> {
+        self.context.bind()?;
+        self.stream.synchronize()?;
+        self.pending = false;
+        Ok(())
+    }
+
     pub(crate) fn run<'a>(
         &mut self,
         loaded: &mut Loaded,
