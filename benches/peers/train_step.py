@@ -1,16 +1,21 @@
 """The steps of benches/train_step.rs in PyTorch and JAX, as well as each of them does it.
 
 Prints a line for each: step, peer, samples a second (the median of several measurements). A peer that is not installed is
-said so in one line and left out. Seconds for each measurement: BENCH_SECONDS (default 0.8).
+said so in one line and left out. Seconds for each measurement: BENCH_SECONDS (default 0.8). On a GPU the batches lie on the
+device, and PyTorch's steps are measured as CUDA graphs too.
 
-    python3 benches/peers/train_step.py
+    python3 benches/peers/train_step.py [--device cuda]
 """
 
+import argparse
 import os
 import statistics
 import time
 from functools import partial
 
+parser = argparse.ArgumentParser()
+parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+DEVICE = parser.parse_args().device
 SECONDS = float(os.environ.get("BENCH_SECONDS", "0.8"))
 BATCHES, STEPS = 8, 1000
 
@@ -87,7 +92,55 @@ def torch_peer():
 
         return step
 
-    peer = f"torch {torch.__version__} eager, fused, {torch.get_num_threads()} threads"
+    def captured(model, loss_of, optimizer, batches):
+        """The same as a CUDA graph, over a batch that each step copies in."""
+        x, y = (array.clone() for array in batches[0])
+
+        def one():
+            optimizer.zero_grad(set_to_none=False)
+            loss = loss_of(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        # Capture wants all memory to have been allocated, on another stream than the default one.
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                one()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            loss = one()
+        number = 0
+
+        def step():
+            nonlocal number
+            for own, new in zip((x, y), batches[number % BATCHES]):
+                own.copy_(new)
+            number += 1
+            graph.replay()
+            return loss.item()
+
+        return step
+
+    if DEVICE == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
+        peer = f"torch {torch.__version__} {torch.cuda.get_device_name()} f32"
+    else:
+        peer = f"torch {torch.__version__} eager, fused, {torch.get_num_threads()} threads"
+
+    def measure(name, peer, batch, model, loss_of, optimizer, batches):
+        if DEVICE == "cpu":
+            report(name, peer, batch, trainer(model, loss_of, optimizer, batches))
+            return
+        for way, make in (("eager, fused", trainer), ("CUDA graph, fused", captured)):
+            try:
+                report(name, f"{peer}, {way}", batch, make(model, loss_of, optimizer, batches))
+            except RuntimeError as why:
+                print(f"{name} | {peer}, {way} | failed: {str(why).splitlines()[0]}", flush=True)
     for name, layers, batch, adam, binary in (MLP, DIGITS, XOR):
         model = nn.Sequential()
         for i, o, limit in limits(layers):
@@ -97,13 +150,15 @@ def torch_peer():
             model.append(layer).append(nn.Sigmoid() if binary else nn.ReLU())
         if not binary:
             model.pop(-1)
+        model.to(DEVICE)
         if adam:
-            optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True)
+            optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True, capturable=DEVICE == "cuda")
         else:
             optimizer = torch.optim.SGD(model.parameters(), lr=0.01, fused=True)
         loss_of = nn.MSELoss() if binary else nn.CrossEntropyLoss()
-        batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in zip(*data(layers, batch, binary, BATCHES))]
-        report(name, peer, batch, trainer(model, loss_of, optimizer, batches))
+        arrays = zip(*data(layers, batch, binary, BATCHES))
+        batches = [(torch.from_numpy(x).to(DEVICE), torch.from_numpy(y).to(DEVICE)) for x, y in arrays]
+        measure(name, peer, batch, model, loss_of, optimizer, batches)
 
     for name, shape, batch, same, layers in (CIFAR, MNIST):
         model, dense = nn.Sequential(), False
@@ -120,18 +175,25 @@ def torch_peer():
                 if number < len(layers):
                     model.append(nn.ReLU())
         # A permuted array with channels last is in the memory format of that name.
-        batches = [(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y)) for x, y in zip(*images(shape, batch))]
+        arrays = zip(*images(shape, batch))
+        batches = [(torch.from_numpy(x).to(DEVICE).permute(0, 3, 1, 2), torch.from_numpy(y).to(DEVICE)) for x, y in arrays]
+        model.to(DEVICE)
         model(batches[0][0])
         model.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True)
-        report(name, f"{peer}, channels last", batch, trainer(model, nn.CrossEntropyLoss(), optimizer, batches))
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True, capturable=DEVICE == "cuda")
+        measure(name, f"{peer}, channels last", batch, model, nn.CrossEntropyLoss(), optimizer, batches)
 
 
 def jax_peer():
     """The whole step in one jit with donated state; for the small ones also 1000 steps by a scan inside it."""
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ.setdefault("JAX_PLATFORMS", DEVICE)
+    # Beside another library that uses the GPU, and without its tensor cores' shorter numbers.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
     import jax.numpy as jnp
+
+    jax.config.update("jax_default_matmul_precision", "highest" if DEVICE == "cuda" else None)
+    device = f" {jax.devices()[0].device_kind}" if DEVICE == "cuda" else ""
 
     def crossentropy(x, y):
         return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], 1))
@@ -223,7 +285,7 @@ def jax_peer():
             own, value = jitted(own, x, y)
             return value.block_until_ready()
 
-        report(name, f"jax {jax.__version__} jit", batch, step)
+        report(name, f"jax {jax.__version__}{device} jit", batch, step)
 
     for name, shape, batch, same, layers in (CIFAR, MNIST):
         one = partial(adam_step, partial(image_loss, same=same, layers=layers))
@@ -238,7 +300,7 @@ def jax_peer():
             xs, ys = (jnp.asarray(array) for array in data(layers, batch, binary, STEPS))
             many = jax.jit(lambda state, xs, ys: jax.lax.scan(lambda state, xy: one(state, *xy), state, (xs, ys)))
             scan = lambda: jax.block_until_ready(many(start, xs, ys))
-            report(f"{name} in one call", f"jax {jax.__version__} jit of a scan", batch * STEPS, scan)
+            report(f"{name} in one call", f"jax {jax.__version__}{device} jit of a scan", batch * STEPS, scan)
 
 
 for run in (torch_peer, jax_peer):
