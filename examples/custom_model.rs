@@ -16,6 +16,9 @@ struct Arguments {
     /// Times that the whole training set is seen
     #[arg(long, value_name = "N", default_value_t = 10)]
     epochs: u64,
+    /// Where to compute: auto, cpu, cuda:0
+    #[arg(long, default_value = "auto")]
+    device: String,
     /// Seed of weights and order
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Error> {
+    let device: Device = arguments.device.parse()?;
     let (train, test) = data::digits()?;
 
     // The graph: a network applied twice shares its weights; in training it gathers statistics, in testing it uses them.
@@ -101,7 +105,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let correct = network.apply(&x, Mode::Infer).argmax(-1).equal(&t).sum();
     let count = g.function(&[&x, &t], &[&correct]).compile()?;
 
-    let mut session = Session::with_seed(Device::best(), arguments.seed)?;
+    let mut session = Session::with_seed(device, arguments.seed)?;
     let mut batches = train.batches(32)?.shuffle(arguments.seed).reader(0)?;
     for epoch in 0..arguments.epochs {
         batches.start(epoch);

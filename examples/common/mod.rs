@@ -27,7 +27,7 @@ pub(crate) struct Training {
     /// Seed of weights, order and dropout
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Where to compute: auto, cpu
+    /// Where to compute: auto, cpu, cuda:0
     #[arg(long, default_value = "auto")]
     device: String,
     /// Threads to compute with [default: all cores]
