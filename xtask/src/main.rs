@@ -11,6 +11,7 @@ mod cifar10;
 mod clauses;
 mod emulate;
 mod files;
+mod gpu;
 mod nvrtc;
 
 use std::path::Path;
@@ -56,6 +57,7 @@ const TASKS: &[Task] = &[
         about: "runs the command behind `--` with the emulated CUDA device",
         run: emulate::emulate,
     },
+    Task { name: "gpu", about: "pack: an archive that tests and measures on a machine with a GPU", run: gpu::gpu },
     Task { name: "build-time", about: "cold release build of a minimal program", run: build_time::measure },
 ];
 
