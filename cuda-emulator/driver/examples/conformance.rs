@@ -1,8 +1,10 @@
 //! Runs the instruction conformance programs on the first CUDA device that the machine's driver has, and says which agree.
 //!
-//!     cargo run --release --package cuda-emulator-driver --example conformance
+//!     cargo build --release --package cuda-emulator-driver --example conformance
+//!     target/release/examples/conformance
 //!
-//! On a GPU it is the emulator's arithmetic that is on trial; on the emulated device (`cargo xtask emulate -- ...`) this program.
+//! `cargo run` would put the emulator, which is built beside this, in front of the machine's driver. On a GPU it is the emulator's
+//! arithmetic that is on trial, on the emulated device (`cargo xtask emulate -- target/...`) this program.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
