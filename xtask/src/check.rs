@@ -56,7 +56,7 @@ fn on_emulated_devices(root: &Path) -> Outcome {
         emulate::with_device(root, true, &mut tests)?;
         step(name, tests.env("WENGERT_CACHE", cache.path()).env("CUDA_EMULATOR_CC", device))
     };
-    run("CUDA: texts of kernels for six architectures", "--lib -- cuda custom", "8.0")?;
+    run("CUDA: texts of kernels for other architectures", "--lib -- cuda custom", "8.0")?;
     run(
         "CUDA: kernels, trainings and faults on a device of 8.0",
         "--features wengert/cli --test cuda --test cuda_faults --test command_line",

@@ -37,7 +37,10 @@ fn compiles_for_every_architecture(family: &str) {
     let Some(nvrtc) = compiler() else { return };
     let texts = texts(family);
     assert!(!texts.is_empty());
-    for architecture in ["75", "80", "86", "90a", "100", "120"] {
+    // Every text for the oldest and the newest; 8.0 is what the emulated device compiles for. Between them a quarter each: what
+    // differs from one to the next is the compiler's business, and all of them would take minutes.
+    for (architecture, first, step) in [("75", 0, 1), ("120", 0, 1), ("86", 0, 4), ("90a", 1, 4), ("100", 2, 4)] {
+        let texts: Vec<&Arc<Source>> = texts.iter().skip(first).step_by(step).collect();
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some(source) = texts.get(next.fetch_add(1, Ordering::Relaxed)) {
