@@ -13,6 +13,7 @@ mod fail;
 mod layout;
 mod matrix;
 mod names;
+mod op;
 mod operand;
 mod program;
 mod shared;
@@ -22,10 +23,12 @@ mod warp;
 #[cfg(test)]
 mod tests;
 
+pub use op::{
+    AtomicOp, AtomicType, BarrierKind, CarryKind, MatchKind, MatrixType, Op, ReduxOp, ShuffleKind, SystemCall, VoteKind,
+};
 pub use program::{
-    Address, AtomicOp, AtomicType, BarrierKind, CarryKind, Code, Constants, Function, FunctionId, Guard, Instruction,
-    Kernel, MatchKind, MatrixType, Op, Order, Parameter, Program, ReduxOp, Register, Scope, ShuffleKind, Source, Space,
-    Special, Symbol, Symbols, SystemCall, Target, VoteKind,
+    Address, Code, Function, FunctionId, Guard, Instruction, Kernel, Order, Parameter, Program, Register, Scope,
+    Source, Space, Special, Symbol, Symbols, Target,
 };
 
 use crate::Error;

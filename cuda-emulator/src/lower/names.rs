@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::fail::{invalid, short, unsupported};
-use super::program::{Register, Source, Special, SystemCall};
 use super::types::Type;
+use super::{Register, Source, Special, SystemCall};
 use crate::Error;
 use crate::ptx::{Registers, Statement};
 
